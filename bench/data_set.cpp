@@ -1,0 +1,127 @@
+#include "bench/data_set.h"
+
+#include <algorithm>
+
+#include "index/error.h"
+#include "storage/import/row_layout.h"
+#include "storage/import/value_source.h"
+#include "storage/import/vector_source.h"
+
+namespace nestor::bench {
+namespace {
+
+constexpr std::size_t kReadAtOnce = 4096;
+
+DataSetFiles dickens(const std::filesystem::path& folder) {
+  return {.name = "dickens",
+          .keys = folder / "datastore_keys.npy",
+          .queries = folder / "query_keys.npy",
+          .neighbours = folder / "gt_l2_top100_ids.npy",
+          .distances = folder / "gt_l2_top100_sqdist.npy",
+          .values = folder / "datastore_values.npy",
+          .targets = folder / "query_targets.npy",
+          .lm_logprob = folder / "query_lm_logprob.npy",
+          .widths = {16, 32, 64, 128, 256},
+          .graphs = {64, 128, 256},
+          .rotations = {index::Rotation::none, index::Rotation::pca},
+          .query_step = 10};
+}
+
+DataSetFiles sample(const std::filesystem::path& folder) {
+  return {.name = "sample",
+          .keys = folder / "keys.npy",
+          .queries = folder / "queries.npy",
+          .neighbours = folder / "neighbours_l2_ids.npy",
+          .distances = folder / "neighbours_l2_sqdist.npy",
+          .values = folder / "values.npy",
+          .targets = folder / "query_targets.npy",
+          .lm_logprob = folder / "query_lm_logprob.npy",
+          .widths = {16, 32, 64, 128, 256},
+          .graphs = {64, 128, 256},
+          .rotations = {index::Rotation::none, index::Rotation::pca},
+          .query_step = 1};
+}
+
+DataSetFiles mnist(const std::filesystem::path& folder) {
+  return {.name = "mnist",
+          .keys = folder / "base_u8.npy",
+          .queries = folder / "query_u8.npy",
+          .neighbours = folder / "gt_l2_top100_ids.npy",
+          .distances = folder / "gt_l2_top100_sqdist.npy",
+          .values = {},
+          .targets = {},
+          .lm_logprob = {},
+          .widths = {16, 32, 64, 128, 256, 784},
+          .graphs = {64, 128, 256},
+          .rotations = {index::Rotation::pca},
+          .query_step = 1};  // its neighbours are those of the first 1,000 queries
+}
+
+}  // namespace
+
+std::vector<DataSetFiles> find_data_sets(const Arguments& arguments) {
+  std::vector<DataSetFiles> sets;
+  const std::filesystem::path data = arguments.shared / "data";
+  if (std::filesystem::exists(data / "knnlm-dickens" / "datastore_keys.npy"))
+    sets.push_back(dickens(data / "knnlm-dickens"));
+  if (std::filesystem::exists(data / "mnist-784" / "base_u8.npy")) sets.push_back(mnist(data / "mnist-784"));
+  const bool wants_sample = arguments.only == "sample" || sets.empty() || sets.front().name != "dickens";
+  if (wants_sample && std::filesystem::exists(arguments.examples / "keys.npy"))
+    sets.push_back(sample(arguments.examples));
+  if (!arguments.only.empty()) std::erase_if(sets, [&](const DataSetFiles& set) { return set.name != arguments.only; });
+  if (sets.empty())
+    throw index::Error(index::ErrorCode::not_found, "no data set" +
+                                                        (arguments.only.empty() ? "" : " named " + arguments.only) +
+                                                        " in " + data.string() + " or " + arguments.examples.string());
+  return sets;
+}
+
+Matrix load_matrix(const std::filesystem::path& file, std::size_t step, std::size_t limit) {
+  const auto source = storage::open_vector_source(file.string());
+  Matrix matrix;
+  matrix.dim = source->dim();
+  matrix.exact_in_float16 = storage::fits_float16(source->kind());
+  std::vector<float> block;
+  std::size_t position = 0;
+  while (const std::size_t count = source->read_rows(kReadAtOnce, block)) {
+    for (std::size_t i = 0; i < count; ++i, ++position) {
+      if (position % step != 0 || (limit != 0 && matrix.rows == limit)) continue;
+      matrix.values.insert(matrix.values.end(), block.begin() + i * matrix.dim, block.begin() + (i + 1) * matrix.dim);
+      ++matrix.rows;
+    }
+  }
+  return matrix;
+}
+
+std::vector<float> load_floats(const std::filesystem::path& file) {
+  storage::InputFile input(file.string());
+  const storage::RowLayout layout = storage::read_layout(input);
+  if (layout.kind != storage::ScalarKind::float32 || layout.columns != 1)
+    throw index::Error(index::ErrorCode::invalid_argument, file.string() + ": a list of float32 is needed");
+  storage::RowReader reader(std::move(input), layout);
+  std::vector<float> values(layout.rows);
+  storage::decode_floats(layout.kind, reader.read(layout.rows), values);
+  return values;
+}
+
+std::vector<std::int64_t> load_integers(const std::filesystem::path& file) {
+  const auto source = storage::open_value_source(file.string());
+  std::vector<std::int64_t> values, block;
+  while (source->read_rows(kReadAtOnce, block) != 0) values.insert(values.end(), block.begin(), block.end());
+  return values;
+}
+
+GroundTruth load_ground_truth(const DataSetFiles& files, std::size_t step, std::size_t limit) {
+  Matrix distances = load_matrix(files.distances, step, limit);
+  GroundTruth truth;
+  truth.depth = distances.dim;
+  truth.distances = std::move(distances.values);
+  const std::vector<std::int64_t> all = load_integers(files.neighbours);
+  for (std::size_t i = 0; i < distances.rows; ++i) {
+    const auto first = all.begin() + static_cast<std::ptrdiff_t>(i * step * truth.depth);
+    truth.ids.insert(truth.ids.end(), first, first + static_cast<std::ptrdiff_t>(truth.depth));
+  }
+  return truth;
+}
+
+}  // namespace nestor::bench

@@ -1,0 +1,17 @@
+#pragma once
+// The subcommands of `nestor`, one file each. Every function adds one to the application; what it
+// does runs as CLI11's final callback and throws index::Error.
+
+#include <CLI/CLI.hpp>
+
+namespace nestor::client {
+
+void add_serve_command(CLI::App& app);
+void add_build_command(CLI::App& app);
+void add_search_command(CLI::App& app);
+void add_lookup_command(CLI::App& app);
+void add_info_command(CLI::App& app);
+void add_list_command(CLI::App& app);
+void add_delete_command(CLI::App& app);
+
+}  // namespace nestor::client

@@ -1,0 +1,32 @@
+# cmake --install: the nestor command (component "runtime"), and the embedded library as a CMake package
+# (component "development"): find_package(Nestor), target nestor::storage.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(_nestor_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Nestor)
+
+# The public headers: Database and what it returns. Everything else may change from commit to commit.
+set(_nestor_public_headers
+    index/collection.h index/error.h index/knn_lm.h index/options.h index/record_store.h index/search_types.h
+    index/types.h storage/database.h)
+foreach(_header IN LISTS _nestor_public_headers)
+  cmake_path(GET _header PARENT_PATH _room)
+  install(FILES ${PROJECT_SOURCE_DIR}/${_header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nestor/${_room}
+          COMPONENT development)
+endforeach()
+
+install(TARGETS nestor_index nestor_storage EXPORT NestorTargets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+install(EXPORT NestorTargets NAMESPACE nestor:: DESTINATION ${_nestor_package_dir} COMPONENT development)
+
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/NestorConfig.cmake.in ${PROJECT_BINARY_DIR}/NestorConfig.cmake
+                              INSTALL_DESTINATION ${_nestor_package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/NestorConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/NestorConfig.cmake ${PROJECT_BINARY_DIR}/NestorConfigVersion.cmake
+        DESTINATION ${_nestor_package_dir} COMPONENT development)
+
+if(TARGET nestor)
+  install(TARGETS nestor RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+endif()
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}
+        COMPONENT runtime)

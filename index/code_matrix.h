@@ -1,0 +1,63 @@
+#pragma once
+// The codes of all rows, cut into segments at the graphs' widths: a walk at a coarse width touches only the first
+// segment's pages, a re-score adds the next segment's share.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "index/quantizer.h"
+
+namespace nestor::index {
+
+struct CodeSegment {
+  const std::uint8_t* data = nullptr;  // row r at data + r * (last - first)
+  std::size_t first = 0, last = 0;     // code positions, multiples of simd::kCodeAlign
+
+  std::size_t stride() const { return last - first; }
+};
+
+// View; the memory belongs to the generation.
+class CodeMatrix {
+ public:
+  CodeMatrix() = default;
+  explicit CodeMatrix(std::vector<CodeSegment> segments) : segments_(std::move(segments)) {}
+
+  bool empty() const { return segments_.empty(); }
+  const std::vector<CodeSegment>& segments() const { return segments_; }
+
+  // Code sums (see simd::Kernels) over positions [first, last) for `count` rows. O(count * (last - first)).
+  void sums(const QueryCode& query, std::size_t first, std::size_t last, const std::uint32_t* rows, std::size_t count,
+            std::int32_t* out) const;
+
+ private:
+  std::vector<CodeSegment> segments_;
+};
+
+// Keys of rows over one prefix: see QueryCode.
+class PrefixScorer {
+ public:
+  PrefixScorer(const CodeMatrix& codes, const Quantizer& quantizer, const QueryCode& query, std::uint32_t width)
+      : codes_(codes), query_(query), length_(quantizer.code_length(width)), base_(query.base(width)) {}
+
+  void operator()(const std::uint32_t* rows, std::size_t count, std::uint32_t* keys) const {
+    auto* sums = reinterpret_cast<std::int32_t*>(keys);
+    codes_.sums(query_, 0, length_, rows, count, sums);
+    if (!query_.is_l2())
+      for (std::size_t i = 0; i < count; ++i) keys[i] = clamp_key(base_ - sums[i]);
+  }
+
+  // A quantised dot can exceed its bound by a rounding; such a row is simply the nearest possible.
+  static std::uint32_t clamp_key(std::int64_t key) {
+    return key < 0 ? 0u : static_cast<std::uint32_t>(key < 0x7FFFFFFF ? key : 0x7FFFFFFF);
+  }
+
+ private:
+  const CodeMatrix& codes_;
+  const QueryCode& query_;
+  std::size_t length_;
+  std::int64_t base_;
+};
+
+}  // namespace nestor::index

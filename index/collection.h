@@ -1,0 +1,133 @@
+#pragma once
+// One collection: the composer of records, generation, tail and ladder. Everything a door offers
+// for one collection goes through here.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "index/options.h"
+#include "index/record_store.h"
+#include "index/search_types.h"
+
+namespace nestor::index {
+
+// A point to write. The spans and views are read during the call only.
+struct Point {
+  PointId id;
+  std::span<const float> vector;         // dim finite values
+  std::string_view payload;              // JSON object text, or empty
+  std::optional<std::uint32_t> value;    // kNN-LM: next-token id
+};
+
+// A stored point.
+struct Record {
+  PointId id;
+  Sequence version = 0;
+  std::vector<float> vector;  // filled when asked for
+  std::string payload;        // JSON object text, filled when asked for
+  std::optional<std::uint32_t> value;
+};
+
+struct Hit {
+  PointId id;
+  float distance = 0;         // smaller is nearer, see Metric
+  float score = 0;            // score_from_distance(metric, distance)
+  Sequence version = 0;
+  std::optional<std::uint32_t> value;
+  Slot slot = kNoSlot;        // valid for reading payload and vector with the same view only
+};
+
+struct QueryResult {
+  std::vector<Hit> hits;      // nearest first
+  std::vector<StageReport> stages;
+};
+
+struct BuildProgress {
+  std::string phase;          // "reading rows", "learning rotation", "building graph 64", "publishing"
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;
+};
+
+struct BuildOptions {
+  unsigned threads = 0;       // 0: all cores
+  bool deterministic = false; // one thread, fixed seed: the same rows give the same graphs
+  std::function<void(const BuildProgress&)> progress;  // called from one thread at a time
+};
+
+struct BuildReport {
+  std::uint64_t rows = 0;
+  double seconds = 0;
+  std::uint64_t generation_bytes = 0;
+};
+
+// Bytes by part, for `nestor info`.
+struct MemoryReport {
+  std::uint64_t links = 0, codes = 0, rows = 0, ids = 0, tail = 0;
+};
+
+struct CollectionInfo {
+  CollectionOptions options;
+  std::uint64_t points = 0;          // live
+  std::uint64_t indexed_points = 0;  // live and in a graph
+  std::uint64_t tail_rows = 0;
+  std::uint64_t dead_slots = 0;
+  Sequence sequence = 0;
+  Sequence generation_sequence = 0;  // 0: no generation
+  bool building = false;
+  MemoryReport memory;
+};
+
+// Thread-safe. Readers never wait for writers: a search takes one shared pointer to an immutable view.
+// Writers are serialised. Constructing loads the newest generation and the tail.
+class Collection {
+ public:
+  using Log = std::function<void(const std::string&)>;
+
+  Collection(std::string name, CollectionOptions options, std::shared_ptr<RecordStore> records,
+             std::shared_ptr<GenerationStore> generations, Log log = {});
+  ~Collection();
+  Collection(const Collection&) = delete;
+  Collection& operator=(const Collection&) = delete;
+
+  const std::string& name() const;
+  const CollectionOptions& options() const;
+
+  // Writes all points or none; durable and searchable on return. A later point with the same id wins.
+  // Throws invalid_argument: wrong dimension, NaN or Inf, zero vector with cosine.
+  Sequence upsert(std::span<const Point> points);
+  // Unknown ids are ignored.
+  Sequence erase(std::span<const PointId> ids);
+
+  // `query` holds dim values (or exactly one of widths: then that width ranks the answer).
+  // Throws invalid_argument on anything out of range.
+  QueryResult search(std::span<const float> query, const SearchOptions& options) const;
+  // queries [count x dim], row-major; the answers in order. threads = 0: all cores.
+  std::vector<QueryResult> search_batch(std::span<const float> queries, std::size_t count, const SearchOptions& options,
+                                        unsigned threads = 0) const;
+
+  std::optional<Record> get(const PointId& id, bool with_vector, bool with_payload) const;
+  // Points in id order from `first` on (inclusive).
+  std::vector<Record> scroll(const std::optional<PointId>& first, std::size_t limit, bool with_vector,
+                             bool with_payload) const;
+  std::uint64_t count() const;
+
+  // Builds a generation from all live rows and publishes it; searches and writes go on meanwhile.
+  BuildReport build(const BuildOptions& options = {});
+  // True when enough rows wait in the tail for a build to pay.
+  bool wants_build() const;
+
+  CollectionInfo info() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace nestor::index

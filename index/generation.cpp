@@ -1,0 +1,125 @@
+// Sections of format 1, little-endian:
+//   meta       uint64 x 4: format version, sequence, next slot, rows
+//   slots      uint32 per row, ascending
+//   points     PointEntry per row
+//   values     uint32 per row, kNoValue: none
+//   rows       float32 or float16 per coordinate, row-major, in search space
+//              (rotated collections keep float32, others the collection's scalar type)
+//   rotation   PcaRotation::bytes, only with rotation pca
+//   quantizer  Quantizer::to_bytes; this and the next only when there are graphs
+//   codes.N    code bytes of segment N, row-major
+//   graph.W.links, graph.W.upper   see frozen_graph.h
+#include "index/generation.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "index/error.h"
+#include "index/parallel.h"
+
+namespace nestor::index {
+namespace {
+
+[[noreturn]] void damaged(const std::string& what) { throw Error(ErrorCode::data_loss, "the generation " + what); }
+
+class SectionMap {
+ public:
+  explicit SectionMap(const LoadedSections& loaded) {
+    for (const Section& s : loaded.sections) sections_[s.name] = s.bytes;
+  }
+  bool has(const std::string& name) const { return sections_.count(name) != 0; }
+  std::span<const std::byte> raw(const std::string& name) const {
+    const auto it = sections_.find(name);
+    if (it == sections_.end()) damaged("has no section \"" + name + "\"");
+    return it->second;
+  }
+  template <class T>
+  std::span<const T> of(const std::string& name, std::size_t count) const {
+    const auto bytes = raw(name);
+    if (bytes.size() != count * sizeof(T)) damaged("has a section \"" + name + "\" of the wrong size");
+    return {reinterpret_cast<const T*>(bytes.data()), count};
+  }
+
+ private:
+  std::map<std::string, std::span<const std::byte>> sections_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded, const CollectionOptions& options) {
+  const SectionMap sections(loaded);
+  auto out = std::make_shared<Generation>();
+  const auto meta = sections.of<std::uint64_t>("meta", 4);
+  if (meta[0] != 1) damaged("has format " + std::to_string(meta[0]) + ", this program reads 1");
+  const std::size_t rows = meta[3];
+  if (rows > kNoSlot || meta[2] > kNoSlot) damaged("has a row count out of range");
+  out->sequence_ = meta[1];
+  out->next_slot_ = static_cast<Slot>(meta[2]);
+  out->slots_ = sections.of<Slot>("slots", rows);
+  for (std::size_t r = 0; r < rows; ++r)
+    if (out->slots_[r] >= out->next_slot_ || (r > 0 && out->slots_[r] <= out->slots_[r - 1]))
+      damaged("has slots out of order");
+  out->points_ = sections.of<PointEntry>("points", rows);
+  out->values_ = sections.of<std::uint32_t>("values", rows);
+  if (sections.has("rotation")) out->rotation_ = PcaRotation::from_bytes(sections.raw("rotation"));
+  if (out->rotation_ && out->rotation_->dim() != options.dim) damaged("has a rotation of another dimension");
+  const ScalarType type = out->rotation_ ? ScalarType::float32 : options.scalar_type;
+  const auto matrix = sections.of<std::byte>("rows", rows * options.dim * (type == ScalarType::float32 ? 4 : 2));
+  out->matrix_ = {matrix.data(), rows, options.dim, type};
+
+  if (sections.has("quantizer")) {
+    out->quantizer_ = Quantizer::from_bytes(sections.raw("quantizer"), options.widths);
+    std::vector<CodeSegment> segments;
+    std::size_t first = 0;
+    for (std::size_t s = 0; first < out->quantizer_.row_length(); ++s) {
+      const auto bytes = sections.raw("codes." + std::to_string(s));
+      const std::size_t stride = rows == 0 ? 0 : bytes.size() / rows;
+      if (rows == 0 || bytes.size() % rows != 0 || stride == 0 || stride % simd::kCodeAlign != 0 ||
+          first + stride > out->quantizer_.row_length())
+        damaged("has codes of the wrong size");
+      const auto resident = out->make_resident(bytes);
+      segments.push_back({reinterpret_cast<const std::uint8_t*>(resident.data()), first, first + stride});
+      first += stride;
+      out->code_bytes_ += bytes.size();
+    }
+    out->codes_ = CodeMatrix(std::move(segments));
+    for (const std::uint32_t width : options.graphs) {
+      const std::string name = "graph." + std::to_string(width);
+      const auto links = sections.raw(name + ".links"), upper = sections.raw(name + ".upper");
+      out->graphs_.push_back({width, FrozenGraph(out->make_resident(links), upper, rows)});
+      out->link_bytes_ += links.size() + upper.size();
+    }
+  }
+  out->owner_ = loaded.owner;
+  return out;
+}
+
+std::span<const std::byte> Generation::make_resident(std::span<const std::byte> bytes) {
+  constexpr std::size_t kBlock = std::size_t{8} << 20;
+  HugeBuffer buffer(bytes.size());
+  parallel_blocks(bytes.size(), kBlock, 0, [&](std::size_t first, std::size_t last) {
+    std::memcpy(buffer.data() + first, bytes.data() + first, last - first);
+  });
+  resident_.push_back(std::move(buffer));
+  return resident_.back().bytes();
+}
+
+const WidthGraph* Generation::graph_for(std::uint32_t width) const {
+  if (graphs_.empty()) return nullptr;
+  for (const WidthGraph& g : graphs_)
+    if (g.width >= width) return &g;
+  return &graphs_.back();
+}
+
+MemoryReport Generation::memory() const {
+  MemoryReport out;
+  out.links = link_bytes_;
+  out.codes = code_bytes_;
+  out.rows = matrix_.rows * matrix_.dim * (matrix_.scalar_type == ScalarType::float32 ? 4 : 2);
+  out.ids = slots_.size_bytes() + points_.size_bytes() + values_.size_bytes();
+  return out;
+}
+
+}  // namespace nestor::index

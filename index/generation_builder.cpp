@@ -1,0 +1,266 @@
+#include "index/generation_builder.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <mutex>
+#include <string>
+
+#include "index/beam_search.h"
+#include "index/error.h"
+#include "index/graph_builder.h"
+#include "index/parallel.h"
+
+namespace nestor::index {
+namespace {
+
+constexpr std::size_t kRotationSample = 50'000;   // rows; enough for a covariance of 1,000 coordinates
+constexpr std::size_t kQuantizerSample = 10'000;
+
+// Forwards progress from many threads, one call at a time.
+class Progress {
+ public:
+  explicit Progress(const BuildOptions& build) : callback_(build.progress) {}
+  void report(const std::string& phase, std::uint64_t done, std::uint64_t total) {
+    if (!callback_) return;
+    const std::lock_guard lock(mutex_);
+    callback_({phase, done, total});
+  }
+
+ private:
+  const std::function<void(const BuildProgress&)>& callback_;
+  std::mutex mutex_;
+};
+
+// Every step-th row, at most `wanted`.
+std::vector<float> sample_rows(const float* rows, std::size_t count, std::size_t dim, std::size_t wanted) {
+  const std::size_t step = std::max<std::size_t>(1, (count + wanted - 1) / std::max<std::size_t>(wanted, 1));
+  std::vector<float> out;
+  out.reserve((count / step + 1) * dim);
+  for (std::size_t r = 0; r < count; r += step) out.insert(out.end(), rows + r * dim, rows + (r + 1) * dim);
+  return out;
+}
+
+class Builder {
+ public:
+  Builder(const RecordStore& records, const CollectionOptions& options, const Generation* previous,
+          const BuildOptions& build)
+      : records_(records), options_(options), previous_(previous), build_(build), progress_(build),
+        threads_(build.deterministic ? 1 : thread_count(build.threads)), out_(std::make_shared<BuiltGeneration>()) {}
+
+  std::shared_ptr<BuiltGeneration> run() {
+    const StoreState state = records_.state();
+    out_->sequence = state.sequence;
+    read_rows(state);
+    rotate();
+    if (count_ >= std::max<std::size_t>(options_.exact_below, 1)) {
+      encode();
+      build_graphs();
+    }
+    store_rows();
+    add_meta(state);
+    return out_;
+  }
+
+ private:
+  void add_section(const std::string& name, std::span<const std::byte> bytes) { out_->sections.push_back({name, bytes}); }
+  template <class T>
+  void add_values(const std::string& name, const std::vector<T>& values) {
+    out_->blocks.emplace_back(values.size() * sizeof(T));
+    if (!values.empty()) std::memcpy(out_->blocks.back().data(), values.data(), values.size() * sizeof(T));
+    add_section(name, out_->blocks.back());
+  }
+
+  // Headers and vectors are read in two passes; a row that dies between them is left out, one that dies later is
+  // known as dead to the collection.
+  void read_rows(const StoreState& state) {
+    const std::size_t dim = options_.dim;
+    rows_ = HugeBuffer(state.points * dim * sizeof(float));
+    auto* target = reinterpret_cast<float*>(rows_.data());
+    records_.for_each_vector(0, state.next_slot, options_.dim, [&](Slot slot, std::span<const float> row) {
+      if (count_ == state.points) return false;  // cannot grow: slots below next_slot only die
+      std::memcpy(target + count_ * dim, row.data(), dim * sizeof(float));
+      slots_.push_back(slot);
+      if (++count_ % 4096 == 0) progress_.report("reading rows", count_, state.points);
+      return true;
+    });
+    progress_.report("reading rows", count_, state.points);
+    points_.resize(count_);
+    values_.assign(count_, kNoValue);
+    std::size_t r = 0;
+    std::vector<bool> found(count_, false);
+    records_.for_each_header(0, [&](const RowHeader& header) {
+      while (r < count_ && slots_[r] < header.slot) ++r;
+      if (r == count_) return false;
+      if (slots_[r] != header.slot) return true;
+      points_[r] = PointEntry::make(header.id, header.version);
+      if (header.value) values_[r] = *header.value;
+      found[r] = true;
+      return true;
+    });
+    drop_lost(found);
+    if (count_ > kMaxRows) throw Error(ErrorCode::resource_exhausted, "a collection holds at most 2^31 rows");
+  }
+
+  void drop_lost(const std::vector<bool>& found) {
+    const std::size_t dim = options_.dim;
+    auto* rows = reinterpret_cast<float*>(rows_.data());
+    std::size_t kept = 0;
+    for (std::size_t r = 0; r < count_; ++r) {
+      if (!found[r]) continue;
+      if (kept != r) {
+        std::memmove(rows + kept * dim, rows + r * dim, dim * sizeof(float));
+        slots_[kept] = slots_[r];
+        points_[kept] = points_[r];
+        values_[kept] = values_[r];
+      }
+      ++kept;
+    }
+    count_ = kept;
+    slots_.resize(kept);
+    points_.resize(kept);
+    values_.resize(kept);
+  }
+
+  void rotate() {
+    if (options_.rotation == Rotation::none || count_ == 0) return;
+    const std::size_t dim = options_.dim;
+    auto* rows = reinterpret_cast<float*>(rows_.data());
+    if (previous_ != nullptr && previous_->rotation() != nullptr) {
+      rotation_ = *previous_->rotation();
+    } else {
+      progress_.report("learning rotation", 0, count_);
+      const auto sample = sample_rows(rows, count_, dim, kRotationSample);
+      rotation_ = PcaRotation::learn(sample, sample.size() / dim, options_.dim, options_.metric == Metric::l2);
+    }
+    std::atomic<std::size_t> done{0};
+    parallel_blocks(count_, 1024, threads_, [&](std::size_t first, std::size_t last) {
+      std::vector<float> rotated((last - first) * dim);
+      rotation_->apply_batch({rows + first * dim, (last - first) * dim}, last - first, rotated);
+      std::memcpy(rows + first * dim, rotated.data(), rotated.size() * sizeof(float));
+      progress_.report("rotating rows", done += last - first, count_);
+    });
+    const auto bytes = rotation_->bytes();
+    out_->blocks.emplace_back(bytes.begin(), bytes.end());
+    add_section("rotation", out_->blocks.back());
+  }
+
+  void encode() {
+    const std::size_t dim = options_.dim;
+    const auto* rows = reinterpret_cast<const float*>(rows_.data());
+    const auto sample = sample_rows(rows, count_, dim, kQuantizerSample);
+    quantizer_ = Quantizer::learn(sample, sample.size() / dim, options_.widths);
+    out_->blocks.push_back(quantizer_.to_bytes());
+    add_section("quantizer", out_->blocks.back());
+
+    std::vector<std::size_t> cuts{0};
+    for (const std::uint32_t g : options_.graphs) cuts.push_back(quantizer_.code_length(g));
+    if (cuts.back() < quantizer_.row_length()) cuts.push_back(quantizer_.row_length());
+    const std::size_t first_buffer = out_->buffers.size();
+    for (std::size_t s = 0; s + 1 < cuts.size(); ++s) {
+      out_->buffers.emplace_back(count_ * (cuts[s + 1] - cuts[s]));
+      segments_.push_back({reinterpret_cast<const std::uint8_t*>(out_->buffers.back().data()), cuts[s], cuts[s + 1]});
+    }
+    parallel_blocks(count_, 1024, threads_, [&](std::size_t first, std::size_t last) {
+      std::vector<std::uint8_t> code(quantizer_.row_length());
+      for (std::size_t r = first; r < last; ++r) {
+        quantizer_.encode(rows + r * dim, code.data());
+        for (std::size_t s = 0; s < segments_.size(); ++s)
+          std::memcpy(out_->buffers[first_buffer + s].data() + r * segments_[s].stride(), code.data() + segments_[s].first,
+                      segments_[s].stride());
+      }
+    });
+    for (std::size_t s = 0; s < segments_.size(); ++s)
+      add_section("codes." + std::to_string(s), out_->buffers[first_buffer + s].bytes());
+  }
+
+  void build_graphs() {
+    out_->graphs.reserve(options_.graphs.size());
+    for (const std::uint32_t width : options_.graphs) {
+      const std::string phase = "building graph " + std::to_string(width);
+      const std::size_t length = quantizer_.code_length(width);
+      GraphBuildInput input;
+      HugeBuffer joined;  // a graph wider than the first segment needs its codes side by side
+      if (segments_.front().stride() >= length) {
+        input.codes = segments_.front().data;
+        input.stride = segments_.front().stride();
+      } else {
+        joined = join_segments(length);
+        input.codes = reinterpret_cast<const std::uint8_t*>(joined.data());
+        input.stride = length;
+      }
+      input.rows = count_;
+      input.width = width;
+      input.quantizer = &quantizer_;
+      input.metric = options_.metric;
+      input.parameters = options_.graph;
+      input.threads = threads_;
+      input.progress = [&](std::uint64_t done) { progress_.report(phase, done, count_); };
+      out_->graphs.push_back(build_graph(input));
+      const GraphBytes& graph = out_->graphs.back();
+      const std::string name = "graph." + std::to_string(width);
+      add_section(name + ".links", graph.links.bytes());
+      add_section(name + ".upper", std::as_bytes(std::span(graph.upper)));
+    }
+  }
+
+  HugeBuffer join_segments(std::size_t length) const {
+    HugeBuffer joined(count_ * length);
+    for (const CodeSegment& s : segments_) {
+      if (s.first >= length) break;
+      for (std::size_t r = 0; r < count_; ++r)
+        std::memcpy(joined.data() + r * length + s.first, s.data + r * s.stride(), s.stride());
+    }
+    return joined;
+  }
+
+  void store_rows() {
+    const std::size_t dim = options_.dim;
+    if (rotation_ || options_.scalar_type == ScalarType::float32) {
+      out_->buffers.push_back(std::move(rows_));
+      add_section("rows", out_->buffers.back().bytes().first(count_ * dim * sizeof(float)));
+      return;
+    }
+    HugeBuffer half(count_ * dim * sizeof(std::uint16_t));
+    const auto* rows = reinterpret_cast<const float*>(rows_.data());
+    auto* target = reinterpret_cast<std::uint16_t*>(half.data());
+    parallel_blocks(count_, 4096, threads_, [&](std::size_t first, std::size_t last) {
+      kernels().f16_from_f32(rows + first * dim, target + first * dim, (last - first) * dim);
+    });
+    out_->buffers.push_back(std::move(half));
+    add_section("rows", out_->buffers.back().bytes());
+  }
+
+  void add_meta(const StoreState& state) {
+    add_values("meta", std::vector<std::uint64_t>{1, state.sequence, state.next_slot, count_});
+    add_values("slots", slots_);
+    add_values("points", points_);
+    add_values("values", values_);
+  }
+
+  const RecordStore& records_;
+  const CollectionOptions& options_;
+  const Generation* previous_;
+  const BuildOptions& build_;
+  Progress progress_;
+  unsigned threads_;
+  std::shared_ptr<BuiltGeneration> out_;
+
+  std::size_t count_ = 0;
+  HugeBuffer rows_;  // float32, in search space after rotate()
+  std::vector<Slot> slots_;
+  std::vector<PointEntry> points_;
+  std::vector<std::uint32_t> values_;
+  std::optional<PcaRotation> rotation_;
+  Quantizer quantizer_;
+  std::vector<CodeSegment> segments_;
+};
+
+}  // namespace
+
+std::shared_ptr<BuiltGeneration> build_generation(const RecordStore& records, const CollectionOptions& options,
+                                                  const Generation* previous, const BuildOptions& build) {
+  return Builder(records, options, previous, build).run();
+}
+
+}  // namespace nestor::index

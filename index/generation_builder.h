@@ -1,0 +1,29 @@
+#pragma once
+// Reads all live rows of a record store and makes the sections of a new generation.
+
+#include <memory>
+#include <vector>
+
+#include "index/collection.h"
+#include "index/generation.h"
+#include "index/memory.h"
+
+namespace nestor::index {
+
+// Sections and the memory they point into.
+struct BuiltGeneration {
+  Sequence sequence = 0;
+  std::vector<Section> sections;
+  std::vector<HugeBuffer> buffers;
+  std::vector<std::vector<std::byte>> blocks;
+  std::vector<GraphBytes> graphs;
+
+  LoadedSections loaded() const { return {sequence, sections, nullptr}; }
+};
+
+// `previous` may be null; its rotation is kept, so that rows written meanwhile stay comparable.
+// Holds all rows in memory while it works: rows * dim * 4 bytes, plus codes and one graph.
+std::shared_ptr<BuiltGeneration> build_generation(const RecordStore& records, const CollectionOptions& options,
+                                                  const Generation* previous, const BuildOptions& build);
+
+}  // namespace nestor::index

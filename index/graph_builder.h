@@ -1,0 +1,31 @@
+#pragma once
+// Builds one HNSW graph over code rows with hnswlib and freezes it.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "index/frozen_graph.h"
+#include "index/options.h"
+#include "index/quantizer.h"
+#include "index/types.h"
+
+namespace nestor::index {
+
+struct GraphBuildInput {
+  const std::uint8_t* codes = nullptr;  // row r at codes + r * stride
+  std::size_t stride = 0;
+  std::size_t rows = 0;                 // at least 1
+  std::uint32_t width = 0;              // coordinates the graph is built over
+  const Quantizer* quantizer = nullptr;
+  Metric metric = Metric::l2;
+  GraphParameters parameters;
+  unsigned threads = 1;                 // 1: deterministic for a given seed
+  std::function<void(std::uint64_t done)> progress;
+};
+
+// cosine graphs are built by squared L2 over the raw prefix of the unit vectors (measured: as good as dot);
+// dot graphs by the dot product. Throws Error resource_exhausted. O(rows log rows * width).
+GraphBytes build_graph(const GraphBuildInput& input);
+
+}  // namespace nestor::index

@@ -1,0 +1,74 @@
+#pragma once
+// The path of one query through a generation: walk a graph over codes, re-score the shortlist at wider widths by
+// adding bands to the partial sums, rank the last few exactly. Also the exact scan, its slow twin.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "index/generation.h"
+#include "index/search_types.h"
+#include "index/tail.h"
+
+namespace nestor::index {
+
+// Rows of a generation that may be returned.
+class RowFilter {
+ public:
+  RowFilter(const Generation& generation, const DeadSlots& dead, std::span<const std::uint64_t> allowed_slots)
+      : generation_(generation), dead_(dead), any_dead_(dead.count() != 0), allowed_(allowed_slots) {}
+
+  bool operator()(std::uint32_t row) const {
+    if (!any_dead_ && allowed_.empty()) return true;
+    return allows(generation_.slot_of(row));
+  }
+  bool allows(Slot slot) const {
+    if (any_dead_ && dead_.contains(slot)) return false;
+    return allowed_.empty() || (slot / 64 < allowed_.size() && (allowed_[slot / 64] >> (slot % 64) & 1) != 0);
+  }
+  bool restricts() const { return !allowed_.empty(); }
+
+ private:
+  const Generation& generation_;
+  const DeadSlots& dead_;
+  bool any_dead_;
+  std::span<const std::uint64_t> allowed_;
+};
+
+// What a search does, with every default filled in.
+struct LadderPlan {
+  bool exact = false;
+  std::uint32_t rank_width = 0;   // the answer is ranked by this prefix
+  std::uint32_t walk_width = 0;   // coordinates of the codes walked
+  const WidthGraph* graph = nullptr;
+  std::uint32_t pool = 0;
+  float gap = 0;
+  std::uint32_t keep = 0;         // shortlist after the walk
+  std::vector<Stage> rescores;    // wider code stages, ascending
+  std::uint32_t rerank = 0;       // candidates ranked exactly
+};
+
+// Throws Error invalid_argument on options that do not fit.
+LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& generation, const SearchOptions& options);
+
+struct RowDistance {
+  std::uint32_t row = 0;
+  float distance = 0;
+};
+
+struct RowAnswer {
+  std::vector<RowDistance> rows;     // nearest first, ties to the smaller row
+  std::vector<StageReport> stages;   // when asked for
+};
+
+// query: in search space, dim values. Thread-safe.
+RowAnswer search_ladder(const Generation& generation, Metric metric, const float* query, const LadderPlan& plan,
+                        const RowFilter& filter, std::uint32_t k, bool explain);
+
+// Exact scans of `count` queries [count x dim] over all rows of a generation; rows are read once for the batch.
+std::vector<RowAnswer> scan_rows(const Generation& generation, Metric metric, std::span<const float> queries,
+                                 std::size_t count, std::uint32_t width, const RowFilter& filter, std::uint32_t k);
+
+}  // namespace nestor::index

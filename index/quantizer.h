@@ -1,0 +1,81 @@
+#pragma once
+// Codes: one byte (0..127) per coordinate, all of them in the same unit.
+//
+//   x_j ~ offset_j + step * c_j          step: one per collection; offset: one per coordinate
+//
+// One step for all coordinates makes code distances integers that add up over bands:
+//   squared L2:  |q - x|^2 ~ step^2 * sum (cq_j - cx_j)^2      (no norms needed; offsets cancel)
+//   dot:         q . x     ~ sum q_j offset_j + (step / alpha) * sum round(alpha q_j) c_j
+// Codes of a band (the coordinates between two neighbouring widths) are padded to simd::kCodeAlign with zeros,
+// so that any prefix is the first code_length(width) bytes of a row.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "index/types.h"
+
+namespace nestor::index {
+
+class Quantizer {
+ public:
+  Quantizer() = default;
+
+  // Learns offsets and step from a sample [count x dim]: the clipping range that minimises the mean squared
+  // error of the coded sample. widths: ascending, ending in dim.
+  static Quantizer learn(std::span<const float> sample, std::size_t count,
+                         std::span<const std::uint32_t> widths);
+
+  std::size_t dim() const { return offsets_.size(); }
+  float step() const { return step_; }
+  float max_norm() const { return max_norm_; }  // largest |x| of the sample
+  // Bytes of a row's code over the first `width` coordinates; width must be one of widths.
+  std::size_t code_length(std::uint32_t width) const;
+  std::size_t row_length() const { return lengths_.back(); }
+
+  // out: row_length() bytes.
+  void encode(const float* row, std::uint8_t* out) const;
+  // Signed query codes for dot products: round(alpha * q_j), alpha = 127 / max |q_j|. Returns alpha.
+  float encode_dot_query(const float* query, std::int8_t* out) const;
+  float offset(std::size_t coordinate) const { return offsets_[coordinate]; }
+  // Code position of a coordinate.
+  std::size_t position(std::size_t coordinate) const { return positions_[coordinate]; }
+
+  std::vector<std::byte> to_bytes() const;
+  // Throws Error data_loss on a block that does not fit the widths.
+  static Quantizer from_bytes(std::span<const std::byte> bytes, std::span<const std::uint32_t> widths);
+
+ private:
+  void lay_out(std::span<const std::uint32_t> widths);
+
+  std::vector<std::uint32_t> widths_;
+  std::vector<std::size_t> lengths_;     // code length at each width
+  std::vector<std::uint32_t> positions_;
+  std::vector<float> offsets_;
+  float step_ = 1;
+  float max_norm_ = 1;
+};
+
+// One query, coded once, comparable with code rows over any prefix. Keys are unsigned, smaller is nearer, and
+// proportional to a squared distance (l2: |q - x|^2; cosine: 2 - 2 q.x; dot: |q| max|x| - q.x), so a relative
+// gap between keys is a relative gap between distances.
+class QueryCode {
+ public:
+  // query: dim values.
+  void assign(const Quantizer& quantizer, Metric metric, const float* query);
+
+  bool is_l2() const { return l2_; }
+  const std::uint8_t* l2_code() const { return code_.data(); }
+  const std::int8_t* dot_code() const { return reinterpret_cast<const std::int8_t*>(code_.data()); }
+  // Key of an empty prefix: keys are base(width) - dot sums for dot and cosine, plain sums for l2.
+  std::int64_t base(std::uint32_t width) const;
+
+ private:
+  std::vector<std::uint8_t> code_;
+  bool l2_ = true;
+  double numerator_ = 0;             // (bound) in units of the dot sum
+  std::vector<double> offset_dots_;  // prefix sums of q_j * offset_j, in units of the dot sum
+};
+
+}  // namespace nestor::index

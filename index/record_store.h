@@ -1,0 +1,118 @@
+#pragma once
+// The ports that index/ needs from storage/: durable records and published generations.
+// storage::RocksStore and storage::GenerationDirectory implement them; tests use in-memory twins.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "index/types.h"
+
+namespace nestor::index {
+
+// One change of one point, ready to be stored: everything that can fail has been checked.
+struct UpsertRecord {
+  PointId id;
+  Slot slot = kNoSlot;                   // new slot of this version of the point
+  Slot replaced = kNoSlot;               // slot of the previous version, dead from now on
+  std::span<const float> vector;         // dim values, already rounded to the scalar type, normalised if cosine
+  std::string_view payload;              // JSON object text, empty: none
+  std::optional<std::uint32_t> value;    // kNN-LM: the token that followed this key
+};
+
+struct EraseRecord {
+  PointId id;
+  Slot slot = kNoSlot;
+};
+
+// A payload-only change: the slot keeps its vector.
+struct PayloadRecord {
+  Slot slot = kNoSlot;
+  std::string_view payload;
+  std::optional<std::uint32_t> value;
+};
+
+// One operation. Applying the same operation twice leaves the same state.
+struct WriteOperation {
+  Sequence sequence = 0;
+  Slot next_slot = 0;  // first slot not used after this operation
+  std::vector<UpsertRecord> upserts;
+  std::vector<EraseRecord> erases;
+  std::vector<PayloadRecord> payloads;
+};
+
+// What a stored row is, without its vector and payload.
+struct RowHeader {
+  Slot slot = kNoSlot;
+  PointId id;
+  Sequence version = 0;                  // sequence of the operation that wrote it
+  std::optional<std::uint32_t> value;
+};
+
+struct StoreState {
+  Sequence sequence = 0;   // last applied operation
+  Slot next_slot = 0;      // slots 0..next_slot-1 have been used
+  std::uint64_t points = 0;  // live points
+};
+
+// Durable rows of one collection. Thread-safe: any number of readers beside one writer.
+// Every member throws Error (data_loss, resource_exhausted, permission_denied, internal) on I/O trouble.
+class RecordStore {
+ public:
+  virtual ~RecordStore() = default;
+
+  // Applies one operation atomically (one RocksDB WriteBatch). Returns after it is durable.
+  virtual void write(const WriteOperation& operation) = 0;
+
+  virtual StoreState state() const = 0;
+  // Slots of live points, kNoSlot where the id is unknown. out.size() == ids.size().
+  virtual void find(std::span<const PointId> ids, std::span<Slot> out) const = 0;
+  virtual std::optional<RowHeader> header(Slot slot) const = 0;
+  // First out.size() coordinates of a live row. False: no such row.
+  virtual bool read_vector(Slot slot, std::span<float> out) const = 0;
+  // JSON object text; empty string when the row has none or does not exist.
+  virtual std::string read_payload(Slot slot) const = 0;
+
+  // Live rows in slot order, slot >= first. Stops when the visitor returns false.
+  virtual void for_each_header(Slot first, const std::function<bool(const RowHeader&)>& visit) const = 0;
+  // Live rows' first `width` coordinates in slot order, first <= slot < last.
+  virtual void for_each_vector(Slot first, Slot last, std::uint32_t width,
+                               const std::function<bool(Slot, std::span<const float>)>& visit) const = 0;
+  // Slots that died and are still numbered (until compaction), ascending.
+  virtual void for_each_dead(const std::function<void(Slot)>& visit) const = 0;
+  // Live ids >= first in PointId order, at most limit.
+  virtual std::vector<std::pair<PointId, Slot>> list(const std::optional<PointId>& first, std::size_t limit) const = 0;
+};
+
+// A named block of bytes of a generation, 64-byte aligned in memory and on disk.
+struct Section {
+  std::string name;
+  std::span<const std::byte> bytes;
+};
+
+// A generation read back: sections stay valid while `owner` lives (it holds the mapping).
+struct LoadedSections {
+  Sequence sequence = 0;  // operations up to here are inside
+  std::vector<Section> sections;
+  std::shared_ptr<const void> owner;
+};
+
+// Where a collection's generations live. Not thread-safe: the composer calls it from one thread at a time.
+class GenerationStore {
+ public:
+  virtual ~GenerationStore() = default;
+  // Writes, syncs and atomically publishes; older generations are removed afterwards.
+  // Throws Error; after a throw the previous generation is still in force.
+  virtual void publish(Sequence sequence, const std::vector<Section>& sections) = 0;
+  // Newest generation whose checksums hold; nullopt: none (damage is logged through `on_damage`).
+  virtual std::optional<LoadedSections> load_newest(const std::function<void(const std::string&)>& on_damage) = 0;
+};
+
+}  // namespace nestor::index

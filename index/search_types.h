@@ -1,0 +1,56 @@
+#pragma once
+// What a search is asked and what it answers.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "index/types.h"
+
+namespace nestor::index {
+
+// One step of the ladder: rank the incoming candidates by their first `width` coordinates and keep
+// the best `shortlist`. The first stage of a list is the walk, its width must have a graph.
+struct Stage {
+  std::uint32_t width = 0;
+  std::uint32_t shortlist = 0;
+};
+
+struct SearchOptions {
+  std::uint32_t k = 10;                        // 1..kMaxNeighbours
+  bool exact = false;                          // scan every row instead of walking a graph
+  std::optional<std::uint32_t> width;          // rank the answer by this prefix (one of widths); default dim
+  std::optional<std::uint32_t> candidates_to_explore;  // ef: pool size of the walk; default from the policy
+  std::optional<float> distance_gap;           // stop when d(next) > (1 + gap) * d(k-th); 0 disables
+  std::vector<Stage> stages;                   // explicit ladder; empty: the default policy
+  bool explain = false;                        // fill SearchResult::stages
+  // Only slots whose bit is set may be returned; empty: all. Bit i of word i / 64 is slot i.
+  std::span<const std::uint64_t> allowed_slots;
+};
+
+struct Neighbour {
+  Slot slot = kNoSlot;
+  float distance = 0;  // exact, over the ranking width; see Metric for the unit
+};
+
+// What one stage did.
+struct StageReport {
+  std::string name;  // "walk", "rescore", "rerank", "tail", "scan"
+  std::uint32_t width = 0;
+  std::uint64_t candidates_in = 0;
+  std::uint64_t candidates_out = 0;
+  std::uint64_t distance_evaluations = 0;
+  std::uint64_t coordinates_read = 0;  // multiply-adds = coordinates_read; codes and float rows alike
+  double microseconds = 0;
+  std::string stopped_because;         // "pool exhausted", "distance gap", "all rows read", "shortlist done"
+};
+
+// k nearest, nearest first, ties to the smaller slot. Fewer than k when fewer live rows exist.
+struct SearchResult {
+  std::vector<Neighbour> neighbours;
+  std::vector<StageReport> stages;  // empty unless asked for
+};
+
+}  // namespace nestor::index

@@ -1,0 +1,47 @@
+#pragma once
+// The table of distance kernels. One file per instruction set fills one table; the table is chosen once
+// (index/distance.h). Only raw pointers here: files built with -m flags must not emit shared inline code.
+//
+// Codes: one unsigned byte per coordinate, 0..127, so that a difference fits a signed byte and a product of
+// two fits the 16-bit pair sums of maddubs. Code rows are multiples of kCodeAlign coordinates long, zero padded.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nestor::index::simd {
+
+inline constexpr std::size_t kCodeAlign = 32;  // coordinates
+
+// Distances from one query code to `count` code rows picked by number.
+struct CodeBatch {
+  const std::uint8_t* base;    // row r starts at base + r * stride
+  std::size_t stride;          // bytes
+  const std::uint32_t* rows;   // row numbers
+  std::size_t count;
+  std::size_t length;          // coordinates used, multiple of kCodeAlign
+};
+
+struct Kernels {
+  const char* name;
+
+  // Sum of (q - x)^2, sum of q * x over n floats; x as float32 or IEEE float16. No alignment needed, any n.
+  float (*l2_f32)(const float* q, const float* x, std::size_t n);
+  float (*dot_f32)(const float* q, const float* x, std::size_t n);
+  float (*l2_f16)(const float* q, const std::uint16_t* x, std::size_t n);
+  float (*dot_f16)(const float* q, const std::uint16_t* x, std::size_t n);
+
+  // Sum of (q - x)^2 of codes (both 0..127), and sum of q * x with a signed query (-127..127).
+  // Bit-identical across tables. Rows ahead in the batch are prefetched.
+  void (*l2_codes)(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out);
+  void (*dot_codes)(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out);
+
+  // Conversions, round to nearest even.
+  void (*f16_from_f32)(const float* in, std::uint16_t* out, std::size_t n);
+  void (*f32_from_f16)(const std::uint16_t* in, float* out, std::size_t n);
+};
+
+const Kernels& scalar_kernels();
+const Kernels& avx2_kernels();    // needs AVX2, FMA, F16C
+const Kernels& avx512_kernels();  // needs AVX-512 F, BW, VL and VNNI
+
+}  // namespace nestor::index::simd

@@ -1,0 +1,100 @@
+// Nearest neighbours: points/query, points/query/batch and the older points/search forms.
+#include "server/fields.h"
+#include "server/handlers/handlers.h"
+#include "server/json_writer.h"
+#include "server/query_runner.h"
+#include "server/search_params.h"
+
+namespace nestor::server {
+namespace {
+
+enum class Form { query, search };  // {"points": [...]} or a bare array
+
+QueryRequest read_request(const JsonValue& body, const OpenCollection& target, Form form) {
+  return form == Form::query ? read_query_request(body, target) : read_search_request(body, target);
+}
+
+struct Answer {
+  const OpenCollection& target;
+  const RequestLimits& limits;
+  std::string& out;
+};
+
+void append_hits(const Answer& answer, const QueryRequest& query, const std::vector<index::Hit>& hits) {
+  const RecordFormat format{query.payload, query.with_vector, answer.target.schema.get()};
+  bool first = true;
+  answer.out += '[';
+  for (const index::Hit& hit : hits) {
+    std::optional<index::Record> record;
+    if (format.payload.wanted() || format.with_vector) {
+      record = answer.target->get(hit.id, format.with_vector, format.payload.wanted());
+      if (!record) continue;  // deleted since the search
+    }
+    answer.out += first ? "{\"id\":" : ",{\"id\":";
+    first = false;
+    append_id(answer.out, hit.id);
+    answer.out += ",\"version\":";
+    append_unsigned(answer.out, hit.version);
+    answer.out += ",\"score\":";
+    append_float(answer.out, hit.score);
+    if (record) append_record_parts(answer.out, *record, format);
+    answer.out += '}';
+  }
+  answer.out += ']';
+  check_answer_size(answer.out.size(), answer.limits.answer_bytes);
+}
+
+void append_result(const Answer& answer, const QueryRequest& query, const index::QueryResult& result, Form form) {
+  if (form == Form::search) return append_hits(answer, query, result.hits);
+  answer.out += "{\"points\":";
+  append_hits(answer, query, result.hits);
+  if (query.search.explain) {
+    answer.out += ",\"explain\":";
+    append_stage_reports(answer.out, result.stages);
+  }
+  answer.out += '}';
+}
+
+void single(Context& context, const Call& call, Response& response, Form form) {
+  const OpenCollection target = context.catalog.open(call.parameters[0]);
+  const JsonDocument document(call.request.body, context.limits.json_depth);
+  const QueryRequest query = read_request(document.root(), target, form);
+  append_result({target, context.limits, response.body}, query, run_query(target, query), form);
+}
+
+// All requests are read before the first one runs.
+void batch(Context& context, const Call& call, Response& response, Form form) {
+  const OpenCollection target = context.catalog.open(call.parameters[0]);
+  const JsonDocument document(call.request.body, context.limits.json_depth);
+  expect_object(document.root(), "body");
+  const JsonValue searches = required_field(document.root(), "searches");
+  expect_array(searches, "searches");
+  if (searches.size() > context.limits.searches)
+    wrong_input(std::to_string(searches.size()) + " searches in one batch, at most " +
+                std::to_string(context.limits.searches) + " are allowed");
+  std::vector<QueryRequest> queries;
+  for (const JsonValue& item : searches.items()) queries.push_back(read_request(item, target, form));
+  const auto results = run_queries(target, queries, context.limits.search_threads);
+  response.body += '[';
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    if (i) response.body += ',';
+    append_result({target, context.limits, response.body}, queries[i], results[i], form);
+  }
+  response.body += ']';
+}
+
+}  // namespace
+
+void add_query_routes(Router& router, Context& context) {
+  const auto add = [&](const std::string& last, Form form) {
+    const std::string pattern = "/collections/{name}/points/" + last;
+    router.add({"POST", pattern, Lane::read, true,
+                [&context, form](const Call& call, Response& response) { single(context, call, response, form); }});
+    router.add({"POST", pattern + "/batch", Lane::read, true,
+                [&context, form](const Call& call, Response& response) { batch(context, call, response, form); }});
+  };
+  add("query", Form::query);
+  add("search", Form::search);
+}
+
+}  // namespace nestor::server

@@ -1,0 +1,57 @@
+#pragma once
+// The HTTP server: sockets, threads, limits and a graceful stop around the Api.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "server/limits.h"
+#include "storage/database.h"
+
+namespace nestor::server {
+
+struct ServerConfig {
+  std::string host = "127.0.0.1";  // a name or an address, IPv4 or IPv6
+  std::uint16_t port = 6333;       // 0: any free one, see HttpServer::port()
+  unsigned io_threads = 1;         // read and write sockets, answer health checks
+  unsigned read_workers = 0;       // run queries and reads; 0: one per core
+  unsigned write_workers = 2;      // run writes; a collection has one writer at a time
+  ConnectionLimits connection;
+  RequestLimits request;
+};
+
+// Thread-safe, except that start() is called once and before anything else.
+class HttpServer {
+ public:
+  using Log = std::function<void(const std::string&)>;
+
+  // The database must outlive the server.
+  HttpServer(storage::Database& database, ServerConfig config, Log log = {});
+  ~HttpServer();  // stop()
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // Listens and returns. Throws Error: failed_precondition (the port is taken), permission_denied,
+  // invalid_argument (no such host).
+  void start();
+  std::uint16_t port() const;  // the one really listened on
+  std::string address() const; // "127.0.0.1:6333", "[::1]:6333"
+
+  // Stops accepting, lets requests in flight finish (at most drain_timeout), closes. Returns at once.
+  void request_stop();
+  // After request_stop(): cuts every connection now.
+  void abort();
+  // Blocks until the server has stopped; nothing of it touches the database afterwards.
+  void wait();
+  void stop() {
+    request_stop();
+    wait();
+  }
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace nestor::server

@@ -1,0 +1,197 @@
+#include "server/json_view.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "server/json_parser.h"
+#include "server/protocol.h"
+
+namespace nestor::server {
+namespace {
+
+void append_code_point(std::string& out, unsigned code) {
+  if (code < 0x80) {
+    out += static_cast<char>(code);
+  } else if (code < 0x800) {
+    out += static_cast<char>(0xC0 | (code >> 6));
+    out += static_cast<char>(0x80 | (code & 63));
+  } else if (code < 0x10000) {
+    out += static_cast<char>(0xE0 | (code >> 12));
+    out += static_cast<char>(0x80 | ((code >> 6) & 63));
+    out += static_cast<char>(0x80 | (code & 63));
+  } else {
+    out += static_cast<char>(0xF0 | (code >> 18));
+    out += static_cast<char>(0x80 | ((code >> 12) & 63));
+    out += static_cast<char>(0x80 | ((code >> 6) & 63));
+    out += static_cast<char>(0x80 | (code & 63));
+  }
+}
+
+unsigned hex4(std::string_view text, std::size_t at) {
+  unsigned value = 0;
+  std::from_chars(text.data() + at, text.data() + at + 4, value, 16);
+  return value;
+}
+
+// The text between the quotes, which the parser has checked.
+std::string unescape(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != '\\') {
+      out += text[at];
+      continue;
+    }
+    switch (text[++at]) {
+      case 'b': out += '\b'; break;
+      case 'f': out += '\f'; break;
+      case 'n': out += '\n'; break;
+      case 'r': out += '\r'; break;
+      case 't': out += '\t'; break;
+      case 'u': {
+        unsigned code = hex4(text, at + 1);
+        at += 4;
+        if (code >= 0xD800 && code <= 0xDBFF) {
+          code = 0x10000 + ((code - 0xD800) << 10) + (hex4(text, at + 3) - 0xDC00);
+          at += 6;
+        }
+        append_code_point(out, code);
+        break;
+      }
+      default: out += text[at];  // quote, backslash, slash
+    }
+  }
+  return out;
+}
+
+// The numbers of "[1, 2.5,3]" one after the other.
+template <typename Visit>
+void for_each_number(std::string_view array, const Visit& visit) {
+  std::size_t at = 1;
+  while (at < array.size()) {
+    const std::size_t begin = array.find_first_not_of(" \n\r\t,]", at);
+    if (begin == std::string_view::npos) return;
+    const std::size_t end = array.find_first_of(" \n\r\t,]", begin);
+    visit(array.substr(begin, end - begin));
+    at = end + 1;
+  }
+}
+
+}  // namespace
+
+bool number_overflows(std::string_view number) {
+  double value = 0;
+  if (std::from_chars(number.data(), number.data() + number.size(), value).ec == std::errc()) return false;
+  // Too large or too small? The power of ten of the first digit that is not zero decides.
+  const std::size_t e = number.find_first_of("eE");
+  const std::string_view digits = number.substr(0, e);
+  const std::size_t first = digits.find_first_of("123456789");
+  if (first == std::string_view::npos) return false;
+  const std::size_t point = std::min(digits.find('.'), digits.size());
+  const auto power = static_cast<std::int64_t>(point) - static_cast<std::int64_t>(first);
+  if (e == std::string_view::npos) return power > 0;
+  std::string_view exponent = number.substr(e + 1);
+  const bool negative = exponent.front() == '-';
+  if (negative || exponent.front() == '+') exponent.remove_prefix(1);
+  std::int64_t shift = 0;
+  if (std::from_chars(exponent.data(), exponent.data() + exponent.size(), shift).ec != std::errc()) return !negative;
+  return power + (negative ? -shift : shift) > 0;
+}
+
+JsonDocument::JsonDocument(std::string_view text, std::size_t max_depth) : text_(text) {
+  JsonParser(*this, max_depth).parse();
+}
+
+JsonValue::JsonValue(const JsonDocument* document, std::uint32_t node)
+    : document_(document), node_(node), kind_(document->nodes_[node].kind) {
+  const auto& stored = document->nodes_[node];
+  text_ = document->text_.substr(stored.begin, stored.end - stored.begin);
+}
+
+std::size_t JsonValue::size() const { return node_ == kNoNode ? 0 : document_->nodes_[node_].count; }
+
+bool JsonValue::is_number_array() const { return node_ != kNoNode && document_->nodes_[node_].numbers_only; }
+
+std::vector<JsonValue> JsonValue::items() const {
+  std::vector<JsonValue> out;
+  if (!is_array()) return out;
+  out.reserve(size());
+  if (is_number_array()) {
+    for_each_number(text_, [&](std::string_view number) { out.push_back(JsonValue(document_, number)); });
+    return out;
+  }
+  const auto& nodes = document_->nodes_;
+  for (std::uint32_t child = node_ + 1; child < nodes[node_].next; child = nodes[child].next)
+    out.push_back(JsonValue(document_, child));
+  return out;
+}
+
+std::vector<std::pair<std::string, JsonValue>> JsonValue::members() const {
+  std::vector<std::pair<std::string, JsonValue>> out;
+  if (!is_object()) return out;
+  out.reserve(size());
+  const auto& nodes = document_->nodes_;
+  for (std::uint32_t child = node_ + 1; child < nodes[node_].next; child = nodes[child].next) {
+    const auto& node = nodes[child];
+    const std::string_view key = document_->text_.substr(node.key_begin, node.key_end - node.key_begin);
+    out.emplace_back(node.key_escaped ? unescape(key) : std::string(key), JsonValue(document_, child));
+  }
+  return out;
+}
+
+std::optional<JsonValue> JsonValue::find(std::string_view key) const {
+  std::optional<JsonValue> found;
+  if (!is_object()) return found;
+  const auto& nodes = document_->nodes_;
+  for (std::uint32_t child = node_ + 1; child < nodes[node_].next; child = nodes[child].next) {
+    const auto& node = nodes[child];
+    const std::string_view name = document_->text_.substr(node.key_begin, node.key_end - node.key_begin);
+    if (node.key_escaped ? unescape(name) == key : name == key) found = JsonValue(document_, child);
+  }
+  return found;
+}
+
+std::optional<bool> JsonValue::as_bool() const {
+  if (!is_boolean()) return std::nullopt;
+  return text_ == "true";
+}
+
+std::optional<std::uint64_t> JsonValue::as_unsigned() const {
+  if (!is_number()) return std::nullopt;
+  std::uint64_t value = 0;
+  const auto [end, code] = std::from_chars(text_.data(), text_.data() + text_.size(), value);
+  if (code != std::errc() || end != text_.data() + text_.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<double> JsonValue::as_double() const {
+  if (!is_number()) return std::nullopt;
+  double value = 0;  // stays 0 for what is too small for a double; too large was refused by the parser
+  std::from_chars(text_.data(), text_.data() + text_.size(), value);
+  return value;
+}
+
+std::optional<std::string> JsonValue::as_string() const {
+  if (!is_string()) return std::nullopt;
+  return unescape(text_.substr(1, text_.size() - 2));
+}
+
+std::string JsonValue::describe() const {
+  constexpr std::size_t kLongest = 64;
+  const auto shown = [&] {
+    std::size_t cut = std::min(text_.size(), kLongest);
+    while (cut < text_.size() && (static_cast<unsigned char>(text_[cut]) & 0xC0) == 0x80) --cut;
+    return std::string(text_.substr(0, cut)) + (cut < text_.size() ? "..." : "");
+  };
+  switch (kind_) {
+    case JsonKind::null: return "null";
+    case JsonKind::boolean: return "boolean `" + shown() + "`";
+    case JsonKind::number: return "number `" + shown() + "`";
+    case JsonKind::string: return "string " + shown();
+    case JsonKind::array: return "a list";
+    case JsonKind::object: return "an object";
+  }
+  return "a value";
+}
+
+}  // namespace nestor::server

@@ -1,0 +1,47 @@
+#pragma once
+// Payloads: which fields an answer shows, and writing a stored point's parts. A payload is kept as the JSON
+// text it came in and copied into answers as it is.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "index/collection.h"
+#include "server/json_view.h"
+#include "server/schema.h"
+
+namespace nestor::server {
+
+// The payload field that is the point's kNN-LM value, when it holds an integer of 0..kMaxToken.
+inline constexpr std::string_view kTokenField = "token";
+// 2^32 - 1 is taken: index/ marks rows without a value by it.
+inline constexpr std::uint64_t kMaxToken = 0xFFFFFFFE;
+
+// `with_payload`: a boolean, a list of keys, {"include": keys} or {"exclude": keys}.
+struct PayloadSelector {
+  enum class Mode { none, all, include, exclude };
+  Mode mode = Mode::none;
+  std::vector<std::string> keys;
+
+  bool wanted() const { return mode != Mode::none; }
+};
+
+PayloadSelector read_payload_selector(const JsonValue& request, bool by_default);
+// `with_vector`: a boolean or a list of names. `with_vectors` is taken too.
+bool read_vector_selector(const JsonValue& request, const Schema& schema, bool by_default);
+
+// The token of a payload object; nullopt when it has none or something else under that name.
+std::optional<std::uint32_t> payload_token(const JsonValue& payload);
+
+struct RecordFormat {
+  PayloadSelector payload;
+  bool with_vector = false;
+  const Schema* schema = nullptr;
+};
+
+// ,"payload":{...},"vector":[...] as far as wanted.
+void append_record_parts(std::string& out, const index::Record& record, const RecordFormat& format);
+// {"id":...,"payload":...,"vector":...}
+void append_record(std::string& out, const index::Record& record, const RecordFormat& format);
+
+}  // namespace nestor::server

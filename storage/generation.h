@@ -1,0 +1,50 @@
+#pragma once
+// The generations of one collection: files in one directory, of which a small MANIFEST names the one in force.
+// Bytes of a generation file: generation_format.h.
+//
+// MANIFEST, format version 1, is text of three lines:
+//   nestor-manifest 1
+//   <file name of the generation in force>
+//   <XXH3-64 of the two lines above, 16 hex digits>
+//
+// A generation is a cache of what RocksDB holds, so whatever is wrong in here is reported and passed over.
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "index/record_store.h"
+
+namespace nestor::storage {
+
+class Directory;
+
+// Not thread-safe. Holds the directory open: it may be renamed or removed meanwhile.
+class GenerationDirectory final : public index::GenerationStore {
+ public:
+  // Makes the directory when it is missing; its parent must exist. Throws Error.
+  explicit GenerationDirectory(const std::filesystem::path& directory);
+  ~GenerationDirectory() override;
+
+  // Durable on return: file synced and renamed, then MANIFEST, then older files removed (a mapping of one of them
+  // stays valid). Throws Error invalid_argument for section names (see plan_generation), resource_exhausted when the
+  // disk is full; the generation before stays in force and nothing of the new one is left.
+  void publish(index::Sequence sequence, const std::vector<index::Section>& sections) override;
+
+  // The generation that MANIFEST names, else the newest whole one. Every checksum is verified first; see
+  // verify_sections for the cost. Damage goes to on_damage, one line each, never into an exception.
+  std::optional<index::LoadedSections> load_newest(const std::function<void(const std::string&)>& on_damage) override;
+
+ private:
+  index::LoadedSections load(const std::string& file) const;
+  std::vector<std::string> candidates(const std::function<void(const std::string&)>& on_damage) const;
+  void write_file(const std::string& file, index::Sequence sequence, const std::vector<index::Section>& sections) const;
+  void remove_all_but(const std::string& file) const;
+
+  std::unique_ptr<Directory> directory_;
+};
+
+}  // namespace nestor::storage

@@ -1,0 +1,263 @@
+#include "storage/rocks_store.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/iterator.h>
+#include <rocksdb/options.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "index/error.h"
+#include "storage/band_scan.h"
+#include "storage/record_codec.h"
+#include "storage/rocks_error.h"
+#include "storage/rocks_options.h"
+#include "storage/vector_codec.h"
+#include "storage/write_batch_builder.h"
+
+namespace nestor::storage {
+
+using index::Error;
+using index::ErrorCode;
+using index::Slot;
+
+namespace {
+
+rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+// A RocksDB with its column families; closes them in the right order.
+class OpenDatabase {
+ public:
+  OpenDatabase(const rocksdb::DBOptions& options, const std::string& directory, const StoreResources& resources) {
+    rocksdb::DB* db = nullptr;
+    check(rocksdb::DB::Open(options, directory, column_families(resources), &handles_, &db), "open " + directory);
+    db_.reset(db);
+  }
+  ~OpenDatabase() {
+    // Flushed on the way out, a large log need not be replayed at the next start. Nothing depends on it.
+    constexpr std::uint64_t kWorthFlushing = std::uint64_t{16} << 20;
+    std::uint64_t unflushed = 0;
+    if (db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &unflushed) &&
+        unflushed > kWorthFlushing)
+      db_->Flush({}, handles_).PermitUncheckedError();
+    for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+    db_->Close().PermitUncheckedError();
+  }
+  OpenDatabase(const OpenDatabase&) = delete;
+  OpenDatabase& operator=(const OpenDatabase&) = delete;
+
+  rocksdb::DB& operator*() const { return *db_; }
+  rocksdb::DB* operator->() const { return db_.get(); }
+  rocksdb::ColumnFamilyHandle* family(Family f) const { return handles_[f]; }
+  std::span<rocksdb::ColumnFamilyHandle* const> families() const { return handles_; }
+
+  // nullopt: no such key.
+  std::optional<std::string> get(Family f, std::string_view key, const char* action) const {
+    std::string value;
+    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), family(f), slice(key), &value);
+    if (status.IsNotFound()) return std::nullopt;
+    check(status, action);
+    return value;
+  }
+
+  std::string get_required(std::string_view key, const std::string& directory) const {
+    std::optional<std::string> value = get(kMetaFamily, key, "read the meta records");
+    if (!value) throw Error(ErrorCode::data_loss, directory + " has no record \"" + std::string(key) + "\"");
+    return *std::move(value);
+  }
+
+  std::unique_ptr<rocksdb::Iterator> scan(Family f) const {
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;
+    options.readahead_size = std::size_t{1} << 20;
+    return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, family(f)));
+  }
+
+ private:
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+rocksdb::WriteOptions durable() {
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return options;
+}
+
+}  // namespace
+
+struct RocksStore::Impl {
+  // Constant after construction.
+  std::shared_ptr<StoreResources> resources;
+  std::string directory;
+  OpenDatabase db;
+  CollectionRecord record;
+  VectorCodec codec;
+
+  std::mutex write_mutex;          // one writer at a time, held over the sync
+  mutable std::mutex state_mutex;  // never held over I/O
+  index::StoreState state;         // guarded by state_mutex, changed under write_mutex only
+
+  Impl(const std::filesystem::path& where, const std::shared_ptr<StoreResources>& shared)
+      : resources(shared),
+        directory(where.string()),
+        db(database_options(*shared), directory, *shared),
+        record(decode_collection(db.get_required(kCollectionKey, directory))),
+        codec(record.options),
+        state(decode_state(db.get_required(kStateKey, directory))) {}
+
+  index::StoreState current() const {
+    const std::lock_guard lock(state_mutex);
+    return state;
+  }
+};
+
+RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RocksStore::~RocksStore() = default;
+
+void RocksStore::create(const std::filesystem::path& directory, const index::CollectionOptions& options,
+                        const std::string& attributes, const std::shared_ptr<StoreResources>& resources) {
+  rocksdb::DBOptions db_options = database_options(*resources);
+  db_options.create_if_missing = true;
+  db_options.create_missing_column_families = true;
+  db_options.error_if_exists = true;
+  const OpenDatabase db(db_options, directory.string(), *resources);
+  rocksdb::WriteBatch batch;
+  const std::string record = encode_collection({options.validated(), attributes});
+  check(batch.Put(db.family(kMetaFamily), slice(kCollectionKey), record), "fill a write batch");
+  check(batch.Put(db.family(kMetaFamily), slice(kStateKey), slice(encode_state({}).view())), "fill a write batch");
+  check(db->Write(durable(), &batch), "write to " + directory.string());
+}
+
+std::shared_ptr<RocksStore> RocksStore::open(const std::filesystem::path& directory,
+                                             const std::shared_ptr<StoreResources>& resources) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(directory / "CURRENT", ignored))
+    throw Error(std::filesystem::exists(directory, ignored) ? ErrorCode::data_loss : ErrorCode::not_found,
+                directory.string() + " holds no RocksDB (no file CURRENT)");
+  return std::shared_ptr<RocksStore>(new RocksStore(std::make_unique<Impl>(directory, resources)));
+}
+
+const index::CollectionOptions& RocksStore::options() const { return impl_->record.options; }
+const std::string& RocksStore::attributes() const { return impl_->record.attributes; }
+index::StoreState RocksStore::state() const { return impl_->current(); }
+
+void RocksStore::write(const index::WriteOperation& operation) {
+  const std::lock_guard write_lock(impl_->write_mutex);
+  const index::StoreState before = impl_->current();
+  if (operation.sequence <= before.sequence) return;
+
+  const std::size_t bytes = estimated_batch_bytes(operation, impl_->codec);
+  if (bytes > kMaxOperationBytes)
+    throw Error(ErrorCode::resource_exhausted, "one write of " + std::to_string(bytes >> 20) + " MiB, the limit is " +
+                                                   std::to_string(kMaxOperationBytes >> 20) +
+                                                   " MiB: write fewer points at a time");
+  rocksdb::WriteBatch batch(bytes);
+  const BatchContext context{impl_->db.families(), impl_->codec, before, [this](Slot slot) { return header(slot); }};
+  const index::StoreState after = append_operation(operation, context, batch);
+  check(impl_->db->Write(durable(), &batch), "write to " + impl_->directory);
+
+  const std::lock_guard state_lock(impl_->state_mutex);
+  impl_->state = after;
+}
+
+void RocksStore::find(std::span<const index::PointId> ids, std::span<Slot> out) const {
+  constexpr std::size_t kAtOnce = 128;
+  std::array<IdKey, kAtOnce> keys;
+  std::array<rocksdb::Slice, kAtOnce> slices;
+  std::array<rocksdb::PinnableSlice, kAtOnce> values;
+  std::array<rocksdb::Status, kAtOnce> statuses;
+  for (std::size_t begin = 0; begin < ids.size(); begin += kAtOnce) {
+    const std::size_t count = std::min(kAtOnce, ids.size() - begin);
+    for (std::size_t i = 0; i < count; ++i) {
+      keys[i] = encode_id_key(ids[begin + i]);
+      slices[i] = slice(keys[i].view());
+      values[i].Reset();
+    }
+    impl_->db->MultiGet(rocksdb::ReadOptions(), impl_->db.family(kIdsFamily), count, slices.data(), values.data(),
+                        statuses.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      out[begin + i] = index::kNoSlot;
+      if (statuses[i].IsNotFound()) continue;
+      check(statuses[i], "look up ids");
+      out[begin + i] = decode_slot_value(view(values[i]));
+    }
+  }
+}
+
+std::optional<index::RowHeader> RocksStore::header(Slot slot) const {
+  const auto bytes = impl_->db.get(kRowsFamily, encode_slot_key(slot).view(), "read a row header");
+  if (!bytes) return std::nullopt;
+  return decode_row_header(slot, *bytes);
+}
+
+bool RocksStore::read_vector(Slot slot, std::span<float> out) const {
+  const VectorCodec& codec = impl_->codec;
+  if (out.size() > codec.dim())
+    throw Error(ErrorCode::invalid_argument, "asked for " + std::to_string(out.size()) +
+                                                 " coordinates, the collection has " + std::to_string(codec.dim()));
+  const std::size_t count = codec.bands_for(std::max<std::size_t>(out.size(), 1));
+  std::array<BandKey, index::kMaxWidths> keys;
+  std::array<rocksdb::Slice, index::kMaxWidths> slices;
+  std::array<rocksdb::PinnableSlice, index::kMaxWidths> values;
+  std::array<rocksdb::Status, index::kMaxWidths> statuses;
+  for (std::size_t band = 0; band < count; ++band) {
+    keys[band] = encode_band_key(static_cast<std::uint8_t>(band), slot);
+    slices[band] = slice(keys[band].view());
+  }
+  // One MultiGet sees one moment, so a row is there with all its bands or not at all.
+  impl_->db->MultiGet(rocksdb::ReadOptions(), impl_->db.family(kBandsFamily), count, slices.data(), values.data(),
+                      statuses.data(), true);
+  if (statuses[0].IsNotFound()) return false;
+  for (std::size_t band = 0; band < count; ++band) {
+    check(statuses[band], "read band " + std::to_string(band) + " of row " + std::to_string(slot));
+    codec.decode(band, view(values[band]), out);
+  }
+  return true;
+}
+
+std::string RocksStore::read_payload(Slot slot) const {
+  return impl_->db.get(kPayloadsFamily, encode_slot_key(slot).view(), "read a payload").value_or(std::string());
+}
+
+void RocksStore::for_each_header(Slot first, const std::function<bool(const index::RowHeader&)>& visit) const {
+  const auto rows = impl_->db.scan(kRowsFamily);
+  const auto start = encode_slot_key(first);
+  for (rows->Seek(slice(start.view())); rows->Valid(); rows->Next())
+    if (!visit(decode_row_header(decode_slot_key(view(rows->key())), view(rows->value())))) return;
+  check(rows->status(), "scan row headers");
+}
+
+void RocksStore::for_each_vector(Slot first, Slot last, std::uint32_t width,
+                                 const std::function<bool(Slot, std::span<const float>)>& visit) const {
+  if (width == 0 || width > impl_->codec.dim())
+    throw Error(ErrorCode::invalid_argument,
+                "width " + std::to_string(width) + " is not in 1.." + std::to_string(impl_->codec.dim()));
+  BandScan{*impl_->db, impl_->db.family(kBandsFamily), impl_->codec, first, last, width}.run(visit);
+}
+
+void RocksStore::for_each_dead(const std::function<void(Slot)>& visit) const {
+  const auto dead = impl_->db.scan(kDeadFamily);
+  for (dead->SeekToFirst(); dead->Valid(); dead->Next()) visit(decode_slot_key(view(dead->key())));
+  check(dead->status(), "scan dead slots");
+}
+
+std::vector<std::pair<index::PointId, Slot>> RocksStore::list(const std::optional<index::PointId>& first,
+                                                              std::size_t limit) const {
+  std::vector<std::pair<index::PointId, Slot>> found;
+  const std::unique_ptr<rocksdb::Iterator> ids(
+      impl_->db->NewIterator(rocksdb::ReadOptions(), impl_->db.family(kIdsFamily)));
+  const auto start = encode_id_key(first.value_or(index::PointId::number(0)));
+  for (ids->Seek(slice(start.view())); found.size() < limit && ids->Valid(); ids->Next())
+    found.emplace_back(decode_id_key(view(ids->key())), decode_slot_value(view(ids->value())));
+  check(ids->status(), "list ids");
+  return found;
+}
+
+}  // namespace nestor::storage

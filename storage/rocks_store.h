@@ -1,0 +1,69 @@
+#pragma once
+// The rows of one collection in one RocksDB. Bytes: record_codec.h and vector_codec.h.
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "index/options.h"
+#include "index/record_store.h"
+
+namespace nestor::storage {
+
+// Memory that all collections of a process share.
+struct StoreMemory {
+  std::size_t block_cache_bytes = std::size_t{64} << 20;
+  // Rows not yet in a sorted file; above it RocksDB flushes early. Bounds start-up time too: they are replayed from the
+  // log.
+  std::size_t write_buffer_bytes = std::size_t{256} << 20;
+};
+
+struct StoreResources;  // opaque: RocksDB's cache and write buffers
+std::shared_ptr<StoreResources> make_store_resources(const StoreMemory& memory = {});
+
+// Thread-safe as RecordStore says: readers never wait for the writer, writers are serialised inside.
+//
+// write(): one RocksDB WriteBatch, synced before return. An operation whose sequence is not above state().sequence
+// has been applied before and is skipped. Inside one operation upserts come first, then erases, then payload changes.
+// A payload change replaces payload and value both, and becomes the row's version.
+// Throws invalid_argument when the operation contradicts itself (a vector of another length, a slot that is not below
+// next_slot) and resource_exhausted when it is larger than kMaxOperationBytes; nothing is written then.
+class RocksStore final : public index::RecordStore {
+ public:
+  static constexpr std::size_t kMaxOperationBytes = std::size_t{1} << 30;
+
+  // Makes a new, empty store and closes it again; durable on return. `directory` must not exist or be empty, its parent
+  // must exist. `attributes` is any text, kept beside the options. Throws Error.
+  static void create(const std::filesystem::path& directory, const index::CollectionOptions& options,
+                     const std::string& attributes, const std::shared_ptr<StoreResources>& resources);
+  // Throws Error: not_found (no such directory), data_loss (damaged), failed_precondition (open elsewhere, or written
+  // by a newer Nestor), permission_denied.
+  static std::shared_ptr<RocksStore> open(const std::filesystem::path& directory,
+                                          const std::shared_ptr<StoreResources>& resources);
+  ~RocksStore() override;
+
+  const index::CollectionOptions& options() const;  // validated
+  const std::string& attributes() const;
+
+  void write(const index::WriteOperation& operation) override;
+  index::StoreState state() const override;
+  void find(std::span<const index::PointId> ids, std::span<index::Slot> out) const override;
+  std::optional<index::RowHeader> header(index::Slot slot) const override;
+  bool read_vector(index::Slot slot, std::span<float> out) const override;
+  std::string read_payload(index::Slot slot) const override;
+  void for_each_header(index::Slot first, const std::function<bool(const index::RowHeader&)>& visit) const override;
+  void for_each_vector(index::Slot first, index::Slot last, std::uint32_t width,
+                       const std::function<bool(index::Slot, std::span<const float>)>& visit) const override;
+  void for_each_dead(const std::function<void(index::Slot)>& visit) const override;
+  std::vector<std::pair<index::PointId, index::Slot>> list(const std::optional<index::PointId>& first,
+                                                           std::size_t limit) const override;
+
+ private:
+  struct Impl;
+  explicit RocksStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace nestor::storage

@@ -1,0 +1,35 @@
+#pragma once
+// Turns one WriteOperation into the one RocksDB batch that makes it durable.
+
+#include <functional>
+#include <optional>
+#include <span>
+
+#include "index/record_store.h"
+#include "storage/vector_codec.h"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class WriteBatch;
+}  // namespace rocksdb
+
+namespace nestor::storage {
+
+// What the builder needs to know about the store it writes for.
+struct BatchContext {
+  std::span<rocksdb::ColumnFamilyHandle* const> families;
+  const VectorCodec& codec;
+  index::StoreState before;
+  std::function<std::optional<index::RowHeader>(index::Slot)> stored_header;
+};
+
+// Upper estimate of the batch, in bytes.
+std::size_t estimated_batch_bytes(const index::WriteOperation& operation, const VectorCodec& codec);
+
+// Appends the whole operation, the state record last, and returns the state after it. Later entries of a batch win,
+// so a point that occurs twice in an operation ends as its last version.
+// Throws Error invalid_argument when the operation contradicts itself or the store.
+index::StoreState append_operation(const index::WriteOperation& operation, const BatchContext& context,
+                                   rocksdb::WriteBatch& batch);
+
+}  // namespace nestor::storage

@@ -1,0 +1,348 @@
+#include "index/collection.h"
+
+#include <cmath>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "index/error.h"
+#include "tests/support/catch.h"
+#include "tests/support/memory_store.h"
+#include "tests/support/random_vectors.h"
+
+using namespace nestor::tests;
+
+namespace {
+
+constexpr std::size_t kDim = 48;
+
+struct Fixture {
+  explicit Fixture(Metric metric = Metric::l2, Rotation rotation = Rotation::none,
+                   ScalarType scalar = ScalarType::float32) {
+    options.dim = kDim;
+    options.metric = metric;
+    options.scalar_type = scalar;
+    options.widths = {16, 32, 48};
+    options.graphs = {16, 48};
+    options.rotation = rotation;
+    options.exact_below = 100;
+    open();
+  }
+  void open() { collection = std::make_unique<Collection>("test", options, records, generations, [this](const std::string& l) { log += l + "\n"; }); }
+
+  void fill(std::size_t count, std::uint64_t first_id = 0, std::uint64_t stream = 1) {
+    const auto rows = nested_vectors(count, kDim, stream);
+    std::vector<Point> points;
+    for (std::size_t i = 0; i < count; ++i)
+      points.push_back({PointId::number(first_id + i), {rows.data() + i * kDim, kDim}, {}, static_cast<std::uint32_t>(i % 7)});
+    collection->upsert(points);
+    for (std::size_t i = 0; i < count; ++i)
+      model[first_id + i] = {rows.begin() + static_cast<long>(i * kDim), rows.begin() + static_cast<long>((i + 1) * kDim)};
+  }
+
+  // Plain loops over the model: ids of the k nearest by the first `width` coordinates.
+  std::vector<std::uint64_t> brute_force(const float* q, std::size_t width, std::size_t k) const {
+    std::vector<std::pair<double, std::uint64_t>> all;
+    for (const auto& [id, x] : model) {
+      double l2 = 0, dot = 0, qq = 0, xx = 0;
+      for (std::size_t j = 0; j < width; ++j) {
+        l2 += (q[j] - x[j]) * (q[j] - x[j]);
+        dot += q[j] * x[j];
+        qq += q[j] * q[j];
+        xx += x[j] * x[j];
+      }
+      all.emplace_back(options.metric == Metric::l2    ? l2
+                       : options.metric == Metric::dot ? -dot
+                                                       : -dot / std::sqrt(qq * xx),
+                       id);
+    }
+    std::sort(all.begin(), all.end());
+    std::vector<std::uint64_t> out;
+    for (std::size_t i = 0; i < std::min(k, all.size()); ++i) out.push_back(all[i].second);
+    return out;
+  }
+
+  CollectionOptions options;
+  std::shared_ptr<MemoryRecordStore> records = std::make_shared<MemoryRecordStore>();
+  std::shared_ptr<MemoryGenerationStore> generations = std::make_shared<MemoryGenerationStore>();
+  std::unique_ptr<Collection> collection;
+  std::map<std::uint64_t, std::vector<float>> model;
+  std::string log;
+};
+
+std::vector<std::uint64_t> ids_of(const QueryResult& r) {
+  std::vector<std::uint64_t> out;
+  for (const Hit& h : r.hits) out.push_back(h.id.low);
+  return out;
+}
+
+double recall(const std::vector<std::uint64_t>& got, const std::vector<std::uint64_t>& truth) {
+  const std::set<std::uint64_t> set(truth.begin(), truth.end());
+  std::size_t hits = 0;
+  for (const auto id : got) hits += set.count(id);
+  return static_cast<double>(hits) / static_cast<double>(truth.size());
+}
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("exact search equals brute force at every width, metric and scalar type, before and after a build") {
+  INFO("seed " << test_seed());
+  for (const Metric metric : {Metric::l2, Metric::dot, Metric::cosine}) {
+    Fixture f(metric);
+    f.fill(400);
+    const auto queries = nested_vectors(20, kDim, 5);
+    for (int round = 0; round < 2; ++round) {
+      for (const std::uint32_t width : {16u, 32u, 48u})
+        for (int i = 0; i < 20; ++i) {
+          SearchOptions s;
+          s.exact = true;
+          s.width = width;
+          const std::span<const float> q(queries.data() + i * kDim, kDim);
+          CHECK(recall(ids_of(f.collection->search(q, s)), f.brute_force(q.data(), width, 10)) == 1.0);
+        }
+      if (round == 0) f.collection->build();
+    }
+  }
+}
+
+TEST_CASE("the ladder finds nearly all neighbours with every metric, with and without rotation") {
+  INFO("seed " << test_seed());
+  for (const Metric metric : {Metric::l2, Metric::dot, Metric::cosine})
+    for (const Rotation rotation : {Rotation::none, Rotation::pca}) {
+      Fixture f(metric, rotation);
+      f.fill(4000);
+      f.collection->build();
+      CHECK(f.collection->info().indexed_points == 4000);
+      const auto queries = nested_vectors(50, kDim, 6);
+      double sum = 0;
+      for (int i = 0; i < 50; ++i) {
+        const std::span<const float> q(queries.data() + i * kDim, kDim);
+        SearchOptions s;
+        s.explain = true;
+        const auto r = f.collection->search(q, s);
+        REQUIRE(r.stages.size() == 2);
+        CHECK(r.stages[0].name == "walk");
+        CHECK(r.stages[1].name == "rerank");
+        CHECK(r.stages[0].distance_evaluations < 4000);
+        sum += recall(ids_of(r), f.brute_force(q.data(), kDim, 10));
+      }
+      INFO(to_string(metric) << " " << to_string(rotation));
+      CHECK(sum / 50 >= 0.97);
+    }
+}
+
+TEST_CASE("explicit stages walk the coarse graph, re-score and re-rank") {
+  Fixture f;
+  f.fill(4000);
+  f.collection->build();
+  const auto queries = nested_vectors(30, kDim, 7);
+  double sum = 0;
+  for (int i = 0; i < 30; ++i) {
+    SearchOptions s;
+    s.stages = {{16, 200}, {32, 80}, {48, 20}};
+    s.explain = true;
+    const std::span<const float> q(queries.data() + i * kDim, kDim);
+    const auto r = f.collection->search(q, s);
+    REQUIRE(r.stages.size() == 4);
+    CHECK(r.stages[0].width == 16);
+    CHECK(r.stages[0].candidates_out == 200);
+    CHECK(r.stages[1].name == "rescore");
+    CHECK(r.stages[1].candidates_in == 200);
+    CHECK(r.stages[1].coordinates_read == 200 * 16);
+    CHECK(r.stages[2].candidates_out == 20);
+    CHECK(r.stages[3].name == "rerank");
+    sum += recall(ids_of(r), f.brute_force(q.data(), kDim, 10));
+  }
+  CHECK(sum / 30 >= 0.9);
+}
+
+TEST_CASE("a new row is found at once, a replaced or erased one never again, before and after a reopening") {
+  Fixture f;
+  f.fill(500);
+  f.collection->build();
+  const auto fresh = nested_vectors(3, kDim, 99);
+  const std::vector<Point> points{{PointId::number(7), {fresh.data(), kDim}, R"({"a":1})", 5u},
+                                  {PointId::number(9000), {fresh.data() + kDim, kDim}, {}, {}}};
+  const Sequence version = f.collection->upsert(points);
+  const std::vector<PointId> gone{PointId::number(8), PointId::number(123456)};
+  f.collection->erase(gone);
+  for (int round = 0; round < 3; ++round) {
+    INFO("round " << round);
+    CHECK(f.collection->count() == 500);
+    const auto r = f.collection->search({fresh.data(), kDim}, {});
+    CHECK(r.hits[0].id == PointId::number(7));
+    CHECK(r.hits[0].distance == 0);
+    CHECK(r.hits[0].version == version);
+    CHECK(r.hits[0].value == 5u);
+    CHECK(ids_of(f.collection->search({fresh.data() + kDim, kDim}, {}))[0] == 9000);
+    SearchOptions all;
+    all.k = 1000;
+    for (const bool exact : {false, true}) {
+      all.exact = exact;
+      const auto ids = ids_of(f.collection->search({fresh.data(), kDim}, all));
+      CHECK(ids.size() == 500);
+      CHECK(std::set<std::uint64_t>(ids.begin(), ids.end()).size() == 500);
+      CHECK(std::count(ids.begin(), ids.end(), 8u) == 0);
+    }
+    CHECK(f.collection->get(PointId::number(7), true, true)->payload == R"({"a":1})");
+    CHECK_FALSE(f.collection->get(PointId::number(8), true, true).has_value());
+    if (round == 0) f.open();
+    if (round == 1) f.collection->build();
+  }
+}
+
+TEST_CASE("bad input is refused with the value and the limit and changes nothing") {
+  Fixture f(Metric::cosine);
+  f.fill(150);
+  const std::vector<float> good(kDim, 1.0f), zero(kDim, 0.0f), wrong(20, 1.0f);
+  std::vector<float> nan = good;
+  nan[3] = std::nanf("");
+  const auto upsert = [&](const std::vector<float>& v) {
+    const std::vector<Point> points{{PointId::number(1), good, {}, {}}, {PointId::number(2), v, {}, {}}};
+    return message_of([&] { f.collection->upsert(points); });
+  };
+  CHECK(upsert(wrong) == "Vector dimension error: expected dim: 48, got 20");
+  CHECK(upsert(nan) == "vector coordinate 3 is not a finite number");
+  CHECK(upsert(zero).find("zero vector") != std::string::npos);
+  CHECK(f.collection->info().sequence == 1);
+  const auto search = [&](const std::vector<float>& q, SearchOptions s) {
+    return message_of([&] { f.collection->search(q, s); });
+  };
+  CHECK(search(wrong, {}) == "Vector dimension error: expected dim: 48, got 20");
+  CHECK(search(nan, {}).find("query coordinate 3") != std::string::npos);
+  CHECK(search(zero, {}).find("zero query") != std::string::npos);
+  SearchOptions s;
+  s.k = 0;
+  CHECK(search(good, s) == "k 0 is out of range 1..4096");
+  s = {};
+  s.width = 17;
+  CHECK(search(good, s) == "width 17 is not one of the collection's widths (16, 32, 48)");
+  s = {};
+  s.stages = {{32, 20}, {16, 20}};
+  f.collection->build();
+  CHECK(search(good, s) == "stage widths must ascend, found 16 after 32");
+  s.stages = {{16, 5}, {48, 20}};
+  CHECK(search(good, s).find("shortlist 5 is out of range 10..65536") != std::string::npos);
+}
+
+TEST_CASE("a failed write is invisible and the next one goes through") {
+  Fixture f;
+  f.fill(120);
+  f.records->fail_next_write = true;
+  const auto v = nested_vectors(1, kDim, 50);
+  const std::vector<Point> points{{PointId::number(777), v, {}, {}}};
+  CHECK_THROWS_AS(f.collection->upsert(points), Error);
+  CHECK(f.collection->count() == 120);
+  CHECK_FALSE(f.collection->get(PointId::number(777), false, false).has_value());
+  CHECK(ids_of(f.collection->search(v, {}))[0] != 777);
+  f.collection->upsert(points);
+  CHECK(ids_of(f.collection->search(v, {}))[0] == 777);
+}
+
+TEST_CASE("a short query searches at its width, a cosine prefix as a vector of its own") {
+  Fixture f(Metric::cosine);
+  f.fill(400);
+  const auto q = nested_vectors(1, kDim, 8);
+  const auto r = f.collection->search({q.data(), 16}, {});
+  CHECK(recall(ids_of(r), f.brute_force(q.data(), 16, 10)) == 1.0);
+  Fixture rotated(Metric::l2, Rotation::pca);
+  rotated.fill(150);
+  CHECK(message_of([&] { rotated.collection->search({q.data(), 16}, {}); }).find("full query") != std::string::npos);
+}
+
+TEST_CASE("float16 rows are stored as they are searched and overflow is refused") {
+  Fixture f(Metric::l2, Rotation::none, ScalarType::float16);
+  f.fill(300);
+  f.collection->build();
+  const auto stored = f.collection->get(PointId::number(5), true, false)->vector;
+  const auto r = f.collection->search(stored, {});
+  CHECK(r.hits[0].id == PointId::number(5));
+  CHECK(r.hits[0].distance == 0);
+  const std::vector<float> large(kDim, 70000.0f);
+  const std::vector<Point> points{{PointId::number(1), large, {}, {}}};
+  CHECK(message_of([&] { f.collection->upsert(points); }).find("float16 holds at most 65504") != std::string::npos);
+}
+
+TEST_CASE("a damaged generation is reported and exact search serves") {
+  Fixture f;
+  f.fill(300);
+  f.collection->build();
+  auto damaged = *f.generations->newest_;
+  for (Section& s : damaged.sections)
+    if (s.name == "rows") s.bytes = s.bytes.first(s.bytes.size() - 4);
+  f.generations->newest_ = damaged;
+  f.open();
+  CHECK(f.log.find("wrong size") != std::string::npos);
+  const auto q = nested_vectors(1, kDim, 8);
+  CHECK(recall(ids_of(f.collection->search(q, {})), f.brute_force(q.data(), kDim, 10)) == 1.0);
+  f.collection->build();
+  CHECK(f.collection->info().indexed_points == 300);
+}
+
+TEST_CASE("only allowed slots are returned, however few") {
+  Fixture f;
+  f.fill(2000);
+  f.collection->build();
+  const auto q = nested_vectors(1, kDim, 8);
+  std::vector<std::uint64_t> allowed(2000 / 64 + 1, 0);
+  for (const Slot s : {3u, 700u, 1999u}) allowed[s / 64] |= std::uint64_t{1} << (s % 64);
+  SearchOptions s;
+  s.allowed_slots = allowed;
+  const auto ids = ids_of(f.collection->search(q, s));
+  CHECK(std::set<std::uint64_t>(ids.begin(), ids.end()) == std::set<std::uint64_t>{3, 700, 1999});
+}
+
+TEST_CASE("batches answer like single searches") {
+  Fixture f;
+  f.fill(2000);
+  f.collection->build();
+  const auto queries = nested_vectors(37, kDim, 12);
+  for (const bool exact : {false, true}) {
+    SearchOptions s;
+    s.exact = exact;
+    const auto batch = f.collection->search_batch(queries, 37, s, 2);
+    REQUIRE(batch.size() == 37);
+    for (std::size_t i = 0; i < 37; ++i)
+      CHECK(ids_of(batch[i]) == ids_of(f.collection->search({queries.data() + i * kDim, kDim}, s)));
+  }
+}
+
+TEST_CASE("readers always see each point exactly once while writers replace, erase and builds publish") {
+  Fixture f;
+  f.options.exact_below = 50;
+  f.open();
+  f.fill(300);
+  std::atomic<bool> stop{false};
+  std::atomic<int> wrong{0}, reads{0};
+  std::vector<std::thread> readers;
+  for (int t = 0; t < 2; ++t)
+    readers.emplace_back([&, t] {
+      const auto q = nested_vectors(1, kDim, 100 + static_cast<std::uint64_t>(t));
+      SearchOptions s;
+      s.k = 400;
+      s.exact = t == 0;
+      while (!stop || reads < 20) {
+        const auto ids = ids_of(f.collection->search(q, s));
+        const std::set<std::uint64_t> unique(ids.begin(), ids.end());
+        if (ids.size() != 300 || unique.size() != 300) ++wrong;  // every replacement keeps 300 points alive
+        ++reads;
+      }
+    });
+  for (int round = 0; round < 30; ++round) {
+    f.fill(20, static_cast<std::uint64_t>(round * 7 % 280), 200 + static_cast<std::uint64_t>(round));
+    if (round % 10 == 5) f.collection->build();
+  }
+  stop = true;
+  for (auto& t : readers) t.join();
+  CHECK(wrong == 0);
+  CHECK(f.collection->count() == 300);
+}

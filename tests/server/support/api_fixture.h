@@ -1,0 +1,79 @@
+#pragma once
+// The whole interface over an empty database, called without sockets.
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/api.h"
+#include "tests/server/support/temporary_directory.h"
+
+namespace nestor::server::testing {
+
+using nlohmann::json;
+
+struct Reply {
+  int status = 0;
+  json body;  // discarded when the answer is not JSON
+  Response raw;
+
+  const json& result() const { return body.at("result"); }
+  std::string error() const { return body.at("status").at("error").get<std::string>(); }
+};
+
+// Without builds in the background: what a test sees depends on the test alone.
+inline std::unique_ptr<storage::Database> open_database(const std::filesystem::path& directory) {
+  storage::DatabaseOptions options;
+  options.background_builds = false;
+  return storage::Database::open(directory, options);
+}
+
+class ApiFixture {
+ public:
+  explicit ApiFixture(RequestLimits limits = {})
+      : database(open_database(directory.path())), api(*database, limits) {}
+
+  Reply call(std::string_view method, std::string_view target, const std::string& body = "",
+             std::vector<std::pair<std::string_view, std::string_view>> headers = {}) {
+    Reply reply;
+    reply.raw = api.handle({method, target, body, std::move(headers)});
+    reply.status = reply.raw.status;
+    reply.body = json::parse(reply.raw.body, nullptr, false);
+    return reply;
+  }
+  Reply get(std::string_view target) { return call("GET", target); }
+  Reply put(std::string_view target, const json& body) { return call("PUT", target, body.dump()); }
+  Reply post(std::string_view target, const json& body) { return call("POST", target, body.dump()); }
+
+  // A collection `c` of `dim` coordinates.
+  Reply create(int dim, const std::string& distance = "Euclid", const json& more = json::object()) {
+    json vectors = {{"size", dim}, {"distance", distance}};
+    vectors.update(more);
+    return put("/collections/c", {{"vectors", vectors}});
+  }
+  // Points 1..count on a line: point i is (i, 0, 0, ...), its token i % 3.
+  Reply fill_line(int count, int dim) {
+    json points = json::array();
+    for (int i = 1; i <= count; ++i) {
+      std::vector<float> vector(static_cast<std::size_t>(dim), 0.0f);
+      vector[0] = static_cast<float>(i);
+      points.push_back({{"id", i}, {"vector", vector}, {"payload", {{"token", i % 3}, {"name", std::to_string(i)}}}});
+    }
+    return put("/collections/c/points?wait=true", {{"points", points}});
+  }
+
+  TemporaryDirectory directory;
+  std::unique_ptr<storage::Database> database;
+  Api api;
+};
+
+// The ids of a list of points, in order.
+inline std::vector<std::uint64_t> ids_of(const json& points) {
+  std::vector<std::uint64_t> ids;
+  for (const json& point : points) ids.push_back(point.at("id").get<std::uint64_t>());
+  return ids;
+}
+
+}  // namespace nestor::server::testing
