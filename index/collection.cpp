@@ -3,59 +3,21 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <unordered_map>
 
-#include "index/distance.h"
 #include "index/error.h"
 #include "index/generation.h"
 #include "index/generation_builder.h"
-#include "index/ladder.h"
 #include "index/parallel.h"
+#include "index/prepared_vector.h"
 #include "index/tail.h"
-#include "index/top_k.h"
+#include "index/view_search.h"
 
 namespace nestor::index {
 namespace {
 
 constexpr std::size_t kSmallestFold = 5000;  // tail rows that make a build worth its while
 constexpr double kFoldShare = 0.2;           // ... or this share of the generation
-
-// What one search sees; replaced as a whole when a generation is published.
-struct View {
-  std::shared_ptr<const Generation> generation;  // never null, may be empty
-  std::shared_ptr<Tail> tail;
-};
-
-// Checks and prepares one vector at the border; everything inside may trust it.
-void prepare_vector(const CollectionOptions& options, std::span<const float> in, float* out) {
-  if (in.size() != options.dim)
-    throw Error(ErrorCode::invalid_argument, "Vector dimension error: expected dim: " + std::to_string(options.dim) +
-                                                 ", got " + std::to_string(in.size()));
-  double norm = 0;
-  for (std::size_t j = 0; j < in.size(); ++j) {
-    if (!std::isfinite(in[j]))
-      throw Error(ErrorCode::invalid_argument, "vector coordinate " + std::to_string(j) + " is not a finite number");
-    norm += static_cast<double>(in[j]) * in[j];
-    out[j] = in[j];
-  }
-  if (options.metric == Metric::cosine) {
-    if (!(norm > 0)) throw Error(ErrorCode::invalid_argument, "a zero vector has no direction: cosine cannot store it");
-    const double inverse = 1.0 / std::sqrt(norm);
-    // A vector that is already normalised keeps its bits, so that writing what was read changes nothing.
-    if (std::fabs(norm - 1.0) > 1e-6)
-      for (std::size_t j = 0; j < in.size(); ++j) out[j] = static_cast<float>(in[j] * inverse);
-  }
-  if (options.scalar_type == ScalarType::float16) {
-    std::vector<std::uint16_t> half(in.size());
-    kernels().f16_from_f32(out, half.data(), in.size());
-    kernels().f32_from_f16(half.data(), out, in.size());
-    for (std::size_t j = 0; j < in.size(); ++j)
-      if (!std::isfinite(out[j]))
-        throw Error(ErrorCode::invalid_argument, "vector coordinate " + std::to_string(j) + " is " +
-                                                     std::to_string(in[j]) + ", float16 holds at most 65504");
-  }
-}
 
 }  // namespace
 
@@ -135,13 +97,6 @@ struct Collection::Impl {
     });
     tail->publish();
     replace_view(std::make_shared<const View>(View{std::move(generation), std::move(tail)}));
-  }
-
-  static void to_search_space(const Generation& generation, std::span<const float> in, std::span<float> out) {
-    if (generation.rotation() != nullptr)
-      generation.rotation()->apply(in, out);
-    else
-      std::copy(in.begin(), in.end(), out.begin());
   }
 
   // ---- writing ----
@@ -233,186 +188,13 @@ struct Collection::Impl {
 
   // ---- searching ----
 
-  // The query as the generation sees it; owned memory, since rotation and normalisation change it.
-  struct PreparedQuery {
-    std::vector<float> values;  // dim, in search space; zeros after the width of a short query
-    std::uint32_t width;        // ranking width
-  };
-
-  PreparedQuery prepare_query(const Generation& generation, std::span<const float> query,
-                              const SearchOptions& search) const {
-    const bool is_short = query.size() != options.dim;
-    if (is_short && (!std::binary_search(options.widths.begin(), options.widths.end(), query.size())))
-      throw Error(ErrorCode::invalid_argument, "Vector dimension error: expected dim: " + std::to_string(options.dim) +
-                                                   ", got " + std::to_string(query.size()));
-    if (is_short && options.rotation != Rotation::none)
-      throw Error(ErrorCode::invalid_argument, "a rotated collection needs the full query of " +
-                                                   std::to_string(options.dim) + " coordinates, got " +
-                                                   std::to_string(query.size()));
-    for (std::size_t j = 0; j < query.size(); ++j)
-      if (!std::isfinite(query[j]))
-        throw Error(ErrorCode::invalid_argument, "query coordinate " + std::to_string(j) + " is not a finite number");
-    PreparedQuery out;
-    out.width = search.width.value_or(static_cast<std::uint32_t>(query.size()));
-    if (out.width > query.size())
-      throw Error(ErrorCode::invalid_argument, "width " + std::to_string(out.width) + " exceeds the query's " +
-                                                   std::to_string(query.size()) + " coordinates");
-    std::vector<float> original(query.begin(), query.end());
-    if (options.metric == Metric::cosine) {
-      double norm = 0;
-      for (const float x : original) norm += static_cast<double>(x) * x;
-      if (!(norm > 0)) throw Error(ErrorCode::invalid_argument, "a zero query has no direction: cosine cannot rank by it");
-      const double inverse = 1.0 / std::sqrt(norm);
-      for (float& x : original) x = static_cast<float>(x * inverse);
-    }
-    original.resize(options.dim, 0.0f);
-    if (generation.rotation() == nullptr) {
-      out.values = std::move(original);
-    } else {
-      out.values.resize(options.dim);
-      to_search_space(generation, original, out.values);
-    }
-    return out;
-  }
-
-  // Candidates from generation and tail, by distance; duplicates of an updated point cannot both be alive.
-  struct Candidate {
-    float distance;
-    bool in_tail;
-    std::uint32_t number;  // row or tail position
-  };
-
-  struct TailScan {
-    std::size_t seen = 0;
-    std::vector<std::pair<float, std::uint32_t>> best;
-  };
-
-  void scan_tail(const Tail& tail, std::size_t upto, const ExactDistance& distance, const RowFilter& filter, std::uint32_t k,
-                 TailScan& scan) const {
-    TopK top(k);
-    for (const auto& [d, i] : scan.best) top.offer(d, i);
-    for (std::size_t i = scan.seen; i < upto; ++i)
-      if (filter.allows(tail.row(i).slot)) top.offer(distance(tail.vector(i)), static_cast<std::uint32_t>(i));
-    scan.best = top.take();
-    scan.seen = upto;
-  }
-
-  // Adds the tail's rows and drops what died meanwhile. A write appends before it kills, so looping until no row
-  // was appended since the last look at the dead sees every point exactly once.
-  std::vector<Candidate> merge_tail(const View& v, const PreparedQuery& query, const SearchOptions& search,
-                                    RowAnswer& answer) const {
-    const Generation& generation = *v.generation;
-    const ExactDistance distance(options.metric, query.values.data(), query.width, options.dim);
-    TailScan scan;
-    std::vector<Candidate> merged;
-    for (std::size_t upto = v.tail->size();; upto = v.tail->size()) {
-      const RowFilter filter(generation, dead, search.allowed_slots);
-      scan_tail(*v.tail, upto, distance, filter, search.k, scan);
-      merged.clear();
-      for (const RowDistance& r : answer.rows)
-        if (filter(r.row)) merged.push_back({r.distance, false, r.row});
-      for (const auto& [d, i] : scan.best)
-        if (filter.allows(v.tail->row(i).slot)) merged.push_back({d, true, i});
-      if (v.tail->size() == upto) break;
-    }
-    std::sort(merged.begin(), merged.end(), [](const Candidate& a, const Candidate& b) {
-      if (a.distance != b.distance) return a.distance < b.distance;
-      return a.in_tail != b.in_tail ? b.in_tail : a.number < b.number;
-    });
-    if (merged.size() > search.k) merged.resize(search.k);
-    if (search.explain && scan.seen > 0) {
-      StageReport report;
-      report.name = "tail";
-      report.width = query.width;
-      report.candidates_in = scan.seen;
-      report.candidates_out = scan.best.size();
-      report.distance_evaluations = scan.seen;
-      report.coordinates_read = static_cast<std::uint64_t>(scan.seen) * query.width;
-      report.stopped_because = "all rows read";
-      answer.stages.push_back(std::move(report));
-    }
-    return merged;
-  }
-
-  Hit make_hit(const View& v, const Candidate& c) const {
-    Hit hit;
-    const PointEntry& point = c.in_tail ? v.tail->row(c.number).point : v.generation->point(c.number);
-    const std::uint32_t value = c.in_tail ? v.tail->row(c.number).value : v.generation->value(c.number);
-    hit.slot = c.in_tail ? v.tail->row(c.number).slot : v.generation->slot_of(c.number);
-    hit.id = point.id();
-    hit.version = point.version();
-    hit.distance = c.distance;
-    hit.score = score_from_distance(options.metric, c.distance);
-    if (value != kNoValue) hit.value = value;
-    return hit;
-  }
-
-  QueryResult finish(const View& v, const PreparedQuery& query, const SearchOptions& search, RowAnswer answer) const {
-    QueryResult result;
-    const auto merged = merge_tail(v, query, search, answer);
-    result.hits.reserve(merged.size());
-    for (const Candidate& c : merged) result.hits.push_back(make_hit(v, c));
-    result.stages = std::move(answer.stages);
-    return result;
-  }
-
-  static StageReport scan_report(const Generation& generation, std::uint32_t width, std::size_t found) {
-    StageReport report;
-    report.name = "scan";
-    report.width = width;
-    report.candidates_in = generation.rows();
-    report.candidates_out = found;
-    report.distance_evaluations = generation.rows();
-    report.coordinates_read = static_cast<std::uint64_t>(generation.rows()) * width;
-    report.stopped_because = "all rows read";
-    return report;
-  }
-
-  // Answers queries [count x length] from one view. When a new generation is published meanwhile, later writes
-  // went to its tail and only their deaths would be seen here, so the block is answered again.
-  void search_consistently(std::span<const float> queries, std::size_t count, const SearchOptions& search,
-                           QueryResult* results) const {
-    const std::size_t length = queries.size() / count;
+  // A new generation published during a search takes later writes into its own tail; here only the deaths they
+  // caused would be seen. So the block is then answered again.
+  void search(std::span<const float> queries, std::size_t count, const SearchOptions& search,
+              QueryResult* results) const {
     for (auto v = current();; v = current()) {
-      std::vector<PreparedQuery> prepared;
-      prepared.reserve(count);
-      for (std::size_t i = 0; i < count; ++i)
-        prepared.push_back(prepare_query(*v->generation, queries.subspan(i * length, length), search));
-      search_block(*v, prepared, search, results);
+      search_view(*v, options, dead, queries, count, search, results);
       if (current() == v) return;
-    }
-  }
-
-  // Queries of one block share one view; exact ones share one pass over the rows.
-  void search_block(const View& v, std::span<const PreparedQuery> queries, const SearchOptions& search,
-                    QueryResult* results) const {
-    const Generation& generation = *v.generation;
-    const RowFilter filter(generation, dead, search.allowed_slots);
-    SearchOptions with_width = search;
-    with_width.width = queries.front().width;
-    const LadderPlan plan = plan_ladder(options, generation, with_width);
-    std::vector<std::size_t> to_scan;
-    for (std::size_t i = 0; i < queries.size(); ++i) {
-      if (plan.exact) {
-        to_scan.push_back(i);
-        continue;
-      }
-      RowAnswer answer = search_ladder(generation, options.metric, queries[i].values.data(), plan, filter, search.k,
-                                       search.explain);
-      // A filter or many deletions can starve the walk; the scan always finds what is there.
-      if (answer.rows.size() < std::min<std::size_t>(search.k, generation.rows()))
-        to_scan.push_back(i);
-      else
-        results[i] = finish(v, queries[i], search, std::move(answer));
-    }
-    if (to_scan.empty()) return;
-    std::vector<float> together;
-    for (const std::size_t i : to_scan) together.insert(together.end(), queries[i].values.begin(), queries[i].values.end());
-    auto answers = scan_rows(generation, options.metric, together, to_scan.size(), plan.rank_width, filter, search.k);
-    for (std::size_t j = 0; j < to_scan.size(); ++j) {
-      if (search.explain && generation.rows() > 0)
-        answers[j].stages.push_back(scan_report(generation, plan.rank_width, answers[j].rows.size()));
-      results[to_scan[j]] = finish(v, queries[to_scan[j]], search, std::move(answers[j]));
     }
   }
 };
@@ -437,7 +219,7 @@ Sequence Collection::erase(std::span<const PointId> ids) { return impl_->erase(i
 
 QueryResult Collection::search(std::span<const float> query, const SearchOptions& search) const {
   QueryResult result;
-  impl_->search_consistently(query, 1, search, &result);
+  impl_->search(query, 1, search, &result);
   return result;
 }
 
@@ -451,7 +233,7 @@ std::vector<QueryResult> Collection::search_batch(std::span<const float> queries
   const std::size_t length = queries.size() / count;
   std::vector<QueryResult> results(count);
   parallel_blocks(count, kBlock, threads, [&](std::size_t first, std::size_t last) {
-    impl_->search_consistently(queries.subspan(first * length, (last - first) * length), last - first, search,
+    impl_->search(queries.subspan(first * length, (last - first) * length), last - first, search,
                                results.data() + first);
   });
   return results;

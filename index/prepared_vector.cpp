@@ -1,0 +1,84 @@
+#include "index/prepared_vector.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "index/distance.h"
+#include "index/error.h"
+
+namespace nestor::index {
+
+void prepare_vector(const CollectionOptions& options, std::span<const float> in, float* out) {
+  if (in.size() != options.dim)
+    throw Error(ErrorCode::invalid_argument, "Vector dimension error: expected dim: " + std::to_string(options.dim) +
+                                                 ", got " + std::to_string(in.size()));
+  double norm = 0;
+  for (std::size_t j = 0; j < in.size(); ++j) {
+    if (!std::isfinite(in[j]))
+      throw Error(ErrorCode::invalid_argument, "vector coordinate " + std::to_string(j) + " is not a finite number");
+    norm += static_cast<double>(in[j]) * in[j];
+    out[j] = in[j];
+  }
+  if (options.metric == Metric::cosine) {
+    if (!(norm > 0)) throw Error(ErrorCode::invalid_argument, "a zero vector has no direction: cosine cannot store it");
+    const double inverse = 1.0 / std::sqrt(norm);
+    // A vector that is already normalised keeps its bits, so that writing what was read changes nothing.
+    if (std::fabs(norm - 1.0) > 1e-6)
+      for (std::size_t j = 0; j < in.size(); ++j) out[j] = static_cast<float>(in[j] * inverse);
+  }
+  if (options.scalar_type == ScalarType::float16) {
+    std::vector<std::uint16_t> half(in.size());
+    kernels().f16_from_f32(out, half.data(), in.size());
+    kernels().f32_from_f16(half.data(), out, in.size());
+    for (std::size_t j = 0; j < in.size(); ++j)
+      if (!std::isfinite(out[j]))
+        throw Error(ErrorCode::invalid_argument, "vector coordinate " + std::to_string(j) + " is " +
+                                                     std::to_string(in[j]) + ", float16 holds at most 65504");
+  }
+}
+
+void to_search_space(const Generation& generation, std::span<const float> in, std::span<float> out) {
+  if (generation.rotation() != nullptr)
+    generation.rotation()->apply(in, out);
+  else
+    std::copy(in.begin(), in.end(), out.begin());
+}
+
+PreparedQuery prepare_query(const CollectionOptions& options, const Generation& generation, std::span<const float> query,
+                            const SearchOptions& search) {
+  const bool is_short = query.size() != options.dim;
+  if (is_short && (!std::binary_search(options.widths.begin(), options.widths.end(), query.size())))
+    throw Error(ErrorCode::invalid_argument, "Vector dimension error: expected dim: " + std::to_string(options.dim) +
+                                                 ", got " + std::to_string(query.size()));
+  if (is_short && options.rotation != Rotation::none)
+    throw Error(ErrorCode::invalid_argument, "a rotated collection needs the full query of " +
+                                                 std::to_string(options.dim) + " coordinates, got " +
+                                                 std::to_string(query.size()));
+  for (std::size_t j = 0; j < query.size(); ++j)
+    if (!std::isfinite(query[j]))
+      throw Error(ErrorCode::invalid_argument, "query coordinate " + std::to_string(j) + " is not a finite number");
+  PreparedQuery out;
+  out.width = search.width.value_or(static_cast<std::uint32_t>(query.size()));
+  if (out.width > query.size())
+    throw Error(ErrorCode::invalid_argument, "width " + std::to_string(out.width) + " exceeds the query's " +
+                                                 std::to_string(query.size()) + " coordinates");
+  std::vector<float> original(query.begin(), query.end());
+  if (options.metric == Metric::cosine) {
+    double norm = 0;
+    for (const float x : original) norm += static_cast<double>(x) * x;
+    if (!(norm > 0)) throw Error(ErrorCode::invalid_argument, "a zero query has no direction: cosine cannot rank by it");
+    const double inverse = 1.0 / std::sqrt(norm);
+    for (float& x : original) x = static_cast<float>(x * inverse);
+  }
+  original.resize(options.dim, 0.0f);
+  if (generation.rotation() == nullptr) {
+    out.values = std::move(original);
+  } else {
+    out.values.resize(options.dim);
+    to_search_space(generation, original, out.values);
+  }
+  return out;
+}
+
+}  // namespace nestor::index

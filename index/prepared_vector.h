@@ -1,0 +1,32 @@
+#pragma once
+// The border where a user's numbers are checked and brought into the form that everything inside may trust.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "index/generation.h"
+#include "index/options.h"
+#include "index/search_types.h"
+
+namespace nestor::index {
+
+// Checks one vector to be stored and writes it to out (dim values) as it will be kept: normalised for cosine,
+// rounded to the scalar type. Throws Error invalid_argument: wrong dimension, NaN or Inf, overflow of float16, a zero
+// vector with cosine.
+void prepare_vector(const CollectionOptions& options, std::span<const float> in, float* out);
+
+// A query as a generation sees it.
+struct PreparedQuery {
+  std::vector<float> values;  // dim values in search space; zeros after the width of a short query
+  std::uint32_t width = 0;    // ranking width
+};
+
+// query: dim values, or exactly one of the collection's widths. Throws Error invalid_argument.
+PreparedQuery prepare_query(const CollectionOptions& options, const Generation& generation, std::span<const float> query,
+                            const SearchOptions& search);
+
+// Rotates a stored vector when the generation rotates, copies it otherwise. Both spans hold dim values.
+void to_search_space(const Generation& generation, std::span<const float> in, std::span<float> out);
+
+}  // namespace nestor::index

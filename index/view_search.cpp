@@ -1,0 +1,160 @@
+#include "index/view_search.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "index/distance.h"
+#include "index/ladder.h"
+#include "index/prepared_vector.h"
+#include "index/top_k.h"
+
+namespace nestor::index {
+namespace {
+
+class ViewSearch {
+ public:
+  ViewSearch(const View& view, const CollectionOptions& options, const DeadSlots& dead, const SearchOptions& search)
+      : view_(view), generation_(*view.generation), options_(options), dead_(dead), search_(search) {}
+
+  // Queries of one width.
+  void run(std::span<const PreparedQuery> queries, QueryResult* results) const {
+    const RowFilter filter(generation_, dead_, search_.allowed_slots);
+    SearchOptions with_width = search_;
+    with_width.width = queries.front().width;
+    const LadderPlan plan = plan_ladder(options_, generation_, with_width);
+    std::vector<std::size_t> to_scan;
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      if (plan.exact) {
+        to_scan.push_back(i);
+        continue;
+      }
+      RowAnswer answer = search_ladder(generation_, options_.metric, queries[i].values.data(), plan, filter, search_.k,
+                                       search_.explain);
+      // A filter or many deletions can starve the walk; the scan always finds what is there.
+      if (answer.rows.size() < std::min<std::size_t>(search_.k, generation_.rows()))
+        to_scan.push_back(i);
+      else
+        results[i] = finish(queries[i], std::move(answer));
+    }
+    scan(queries, to_scan, filter, results);
+  }
+
+ private:
+  // Candidates from generation and tail, by distance; duplicates of an updated point cannot both be alive.
+  struct Candidate {
+    float distance;
+    bool in_tail;
+    std::uint32_t number;  // row or tail position
+  };
+
+  struct TailScan {
+    std::size_t seen = 0;
+    std::vector<std::pair<float, std::uint32_t>> best;
+  };
+
+  void scan_tail(std::size_t upto, const ExactDistance& distance, const RowFilter& filter, TailScan& scan) const {
+    const Tail& tail = *view_.tail;
+    TopK top(search_.k);
+    for (const auto& [d, i] : scan.best) top.offer(d, i);
+    for (std::size_t i = scan.seen; i < upto; ++i)
+      if (filter.allows(tail.row(i).slot)) top.offer(distance(tail.vector(i)), static_cast<std::uint32_t>(i));
+    scan.best = top.take();
+    scan.seen = upto;
+  }
+
+  // Adds the tail's rows and drops what died meanwhile. A write appends before it kills, so looping until no row
+  // was appended since the last look at the dead sees every point exactly once.
+  std::vector<Candidate> merge_tail(const PreparedQuery& query, RowAnswer& answer) const {
+    const Tail& tail = *view_.tail;
+    const ExactDistance distance(options_.metric, query.values.data(), query.width, options_.dim);
+    TailScan scan;
+    std::vector<Candidate> merged;
+    for (std::size_t upto = tail.size();; upto = tail.size()) {
+      const RowFilter filter(generation_, dead_, search_.allowed_slots);
+      scan_tail(upto, distance, filter, scan);
+      merged.clear();
+      for (const RowDistance& r : answer.rows)
+        if (filter(r.row)) merged.push_back({r.distance, false, r.row});
+      for (const auto& [d, i] : scan.best)
+        if (filter.allows(tail.row(i).slot)) merged.push_back({d, true, i});
+      if (tail.size() == upto) break;
+    }
+    std::sort(merged.begin(), merged.end(), [](const Candidate& a, const Candidate& b) {
+      if (a.distance != b.distance) return a.distance < b.distance;
+      return a.in_tail != b.in_tail ? b.in_tail : a.number < b.number;
+    });
+    if (merged.size() > search_.k) merged.resize(search_.k);
+    if (search_.explain && scan.seen > 0)
+      answer.stages.push_back(all_rows_report("tail", query.width, scan.seen, scan.best.size()));
+    return merged;
+  }
+
+  Hit make_hit(const Candidate& c) const {
+    Hit hit;
+    const PointEntry& point = c.in_tail ? view_.tail->row(c.number).point : generation_.point(c.number);
+    const std::uint32_t value = c.in_tail ? view_.tail->row(c.number).value : generation_.value(c.number);
+    hit.slot = c.in_tail ? view_.tail->row(c.number).slot : generation_.slot_of(c.number);
+    hit.id = point.id();
+    hit.version = point.version();
+    hit.distance = c.distance;
+    hit.score = score_from_distance(options_.metric, c.distance);
+    if (value != kNoValue) hit.value = value;
+    return hit;
+  }
+
+  QueryResult finish(const PreparedQuery& query, RowAnswer answer) const {
+    QueryResult result;
+    const auto merged = merge_tail(query, answer);
+    result.hits.reserve(merged.size());
+    for (const Candidate& c : merged) result.hits.push_back(make_hit(c));
+    result.stages = std::move(answer.stages);
+    return result;
+  }
+
+  static StageReport all_rows_report(const char* name, std::uint32_t width, std::size_t rows, std::size_t found) {
+    StageReport report;
+    report.name = name;
+    report.width = width;
+    report.candidates_in = rows;
+    report.candidates_out = found;
+    report.distance_evaluations = rows;
+    report.coordinates_read = static_cast<std::uint64_t>(rows) * width;
+    report.stopped_because = "all rows read";
+    return report;
+  }
+
+  // One pass over the rows for all queries that need it.
+  void scan(std::span<const PreparedQuery> queries, std::span<const std::size_t> to_scan, const RowFilter& filter,
+            QueryResult* results) const {
+    if (to_scan.empty()) return;
+    const std::uint32_t width = queries.front().width;
+    std::vector<float> together;
+    for (const std::size_t i : to_scan) together.insert(together.end(), queries[i].values.begin(), queries[i].values.end());
+    auto answers = scan_rows(generation_, options_.metric, together, to_scan.size(), width, filter, search_.k);
+    for (std::size_t j = 0; j < to_scan.size(); ++j) {
+      if (search_.explain && generation_.rows() > 0)
+        answers[j].stages.push_back(all_rows_report("scan", width, generation_.rows(), answers[j].rows.size()));
+      results[to_scan[j]] = finish(queries[to_scan[j]], std::move(answers[j]));
+    }
+  }
+
+  const View& view_;
+  const Generation& generation_;
+  const CollectionOptions& options_;
+  const DeadSlots& dead_;
+  const SearchOptions& search_;
+};
+
+}  // namespace
+
+void search_view(const View& view, const CollectionOptions& options, const DeadSlots& dead, std::span<const float> queries,
+                 std::size_t count, const SearchOptions& search, QueryResult* results) {
+  const std::size_t length = queries.size() / count;
+  std::vector<PreparedQuery> prepared;
+  prepared.reserve(count);
+  for (std::size_t i = 0; i < count; ++i)
+    prepared.push_back(prepare_query(options, *view.generation, queries.subspan(i * length, length), search));
+  ViewSearch(view, options, dead, search).run(prepared, results);
+}
+
+}  // namespace nestor::index
