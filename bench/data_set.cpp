@@ -57,6 +57,27 @@ DataSetFiles mnist(const std::filesystem::path& folder) {
           .query_step = 1};  // its neighbours are those of the first 1,000 queries
 }
 
+struct Distances {
+  std::size_t depth = 0;
+  std::vector<double> values;  // [queries x depth]
+};
+
+// Floats, or integers where the rows are integers and their distances exact.
+Distances load_distances(const std::filesystem::path& file) {
+  storage::InputFile input(file.string());
+  const storage::RowLayout layout = storage::read_layout(input);
+  Distances distances;
+  distances.depth = layout.columns;
+  if (storage::is_integer(layout.kind)) {
+    const std::vector<std::int64_t> values = load_integers(file);
+    distances.values.assign(values.begin(), values.end());
+  } else {
+    const Matrix values = load_matrix(file);
+    distances.values.assign(values.values.begin(), values.values.end());
+  }
+  return distances;
+}
+
 }  // namespace
 
 std::vector<DataSetFiles> find_data_sets(const Arguments& arguments) {
@@ -112,14 +133,17 @@ std::vector<std::int64_t> load_integers(const std::filesystem::path& file) {
 }
 
 GroundTruth load_ground_truth(const DataSetFiles& files, std::size_t step, std::size_t limit) {
-  Matrix distances = load_matrix(files.distances, step, limit);
+  const std::vector<std::int64_t> ids = load_integers(files.neighbours);
+  const auto [depth, distances] = load_distances(files.distances);
+  if (depth == 0 || ids.size() != distances.size())
+    throw index::Error(index::ErrorCode::invalid_argument,
+                       files.distances.string() + " and " + files.neighbours.string() + " differ in shape");
   GroundTruth truth;
-  truth.depth = distances.dim;
-  truth.distances = std::move(distances.values);
-  const std::vector<std::int64_t> all = load_integers(files.neighbours);
-  for (std::size_t i = 0; i < distances.rows; ++i) {
-    const auto first = all.begin() + static_cast<std::ptrdiff_t>(i * step * truth.depth);
-    truth.ids.insert(truth.ids.end(), first, first + static_cast<std::ptrdiff_t>(truth.depth));
+  truth.depth = depth;
+  for (std::size_t at = 0; at < ids.size() && (limit == 0 || truth.queries < limit); at += step * depth) {
+    truth.ids.insert(truth.ids.end(), ids.begin() + at, ids.begin() + at + depth);
+    truth.distances.insert(truth.distances.end(), distances.begin() + at, distances.begin() + at + depth);
+    ++truth.queries;
   }
   return truth;
 }

@@ -43,14 +43,15 @@ std::vector<float> load_floats(const std::filesystem::path& file);
 // [rows] or [rows x columns], row-major.
 std::vector<std::int64_t> load_integers(const std::filesystem::path& file);
 
-// The exact neighbours that a set ships, for the queries that load_matrix(step, limit) picks.
+// The exact neighbours that a set ships, for every step-th of its queries, at most `limit` of them (0: all).
 struct GroundTruth {
+  std::size_t queries = 0;
   std::size_t depth = 0;          // neighbours per query
   std::vector<std::int64_t> ids;  // [queries x depth], nearest first
-  std::vector<float> distances;   // squared L2
+  std::vector<double> distances;  // squared L2
 
   std::span<const std::int64_t> ids_of(std::size_t query) const { return {ids.data() + query * depth, depth}; }
-  float distance_of(std::size_t query, std::size_t rank) const { return distances[query * depth + rank]; }
+  double distance_of(std::size_t query, std::size_t rank) const { return distances[query * depth + rank]; }
 };
 
 GroundTruth load_ground_truth(const DataSetFiles& files, std::size_t step, std::size_t limit);

@@ -47,7 +47,7 @@ void add_work(const Workload& workload, const index::QueryResult& result, Measur
 
 double recall_of(const Workload& workload, std::size_t query, const std::vector<index::Hit>& hits, std::uint32_t k) {
   const auto ids = workload.truth.ids_of(query).first(k);
-  const double limit = double{workload.truth.distance_of(query, k - 1)} * (1 + 1e-6);
+  const double limit = workload.truth.distance_of(query, k - 1) * (1 + 1e-6);
   std::uint32_t found = 0;
   for (std::size_t i = 0; i < std::min<std::size_t>(hits.size(), k); ++i) {
     const auto row = static_cast<std::int64_t>(hits[i].id.low);

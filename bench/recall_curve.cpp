@@ -124,11 +124,9 @@ class Curve {
 
 bool run_set(const DataSetFiles& files, const Arguments& arguments, BenchDatabase& database, Table& table) {
   const Matrix keys = load_matrix(files.keys);
-  const std::size_t known = load_matrix(files.distances).rows;  // queries whose neighbours are known
-  const std::size_t wanted = known / files.query_step;
-  const std::size_t limit = arguments.queries == 0 ? wanted : std::min(arguments.queries, wanted);
-  const Matrix queries = load_matrix(files.queries, files.query_step, limit);
-  const GroundTruth truth = load_ground_truth(files, files.query_step, limit);
+  // A set may ship more queries than it knows the neighbours of.
+  const GroundTruth truth = load_ground_truth(files, files.query_step, arguments.queries);
+  const Matrix queries = load_matrix(files.queries, files.query_step, truth.queries);
   bool good = true;
   for (const index::Rotation rotation : files.rotations) {
     const auto collection = database.collection(files, rotation, keys);

@@ -17,10 +17,11 @@ namespace nestor::index {
 inline constexpr std::size_t kMaxRows = std::size_t{1} << 31;
 
 struct WalkLimits {
-  std::uint32_t pool = 64;  // candidates kept (ef); the walk ends when all of them are expanded
-  std::uint32_t k = 10;     // the gap is measured from the k-th candidate
-  std::uint32_t keep = 20;  // candidates the next stage wants; the gap never thins the pool below this
-  float gap = 0;            // stop when key(next) > (1 + gap) * key(k-th); 0: only the pool ends the walk
+  std::uint32_t pool = 64;     // candidates kept
+  std::uint32_t explore = 64;  // the walk ends when the first `explore` of them are expanded (ef), at most pool
+  std::uint32_t k = 10;        // the gap is measured from the k-th candidate
+  std::uint32_t keep = 20;     // candidates the next stage wants; the gap never thins the pool below this
+  float gap = 0;               // stop when key(next) > (1 + gap) * key(k-th); 0: never
 };
 
 struct WalkCounters {
@@ -132,12 +133,19 @@ class CandidatePool {
   std::size_t capacity_ = 0, size_ = 0;
 };
 
+// Rows on their way from memory, or just arrived.
+struct RowBatch {
+  std::vector<std::uint32_t> rows;
+  std::size_t count = 0;
+};
+
 // Reused by one thread from query to query.
 struct WalkScratch {
   VisitedRows visited;
   CandidatePool pool;
-  std::vector<std::uint32_t> rows, keys;  // neighbours of one hop
-  std::vector<std::uint64_t> fresh;       // those near enough to be candidates
+  RowBatch coming, arrived;
+  std::vector<std::uint32_t> keys;
+  std::vector<std::uint64_t> fresh;  // scored rows near enough to be candidates
 };
 
 namespace beam_detail {
@@ -173,70 +181,112 @@ std::uint32_t descend(const FrozenGraph& graph, const Score& score, WalkCounters
 
 }  // namespace beam_detail
 
-// Fills scratch.pool with the nearest rows by `score`, which is called as score(rows, count, keys).
-// entries: rows to start from beside the graph's own entry (a previous rung's candidates); may be empty.
+// One walk. Memory is what a walk waits for (measured: a dependent miss costs as much as a dozen code distances), so
+// three candidates are under way at any time: the links of one are being fetched, the codes of the next one's
+// neighbours are being fetched, and the neighbours of a third are compared and inserted. A candidate is thus chosen
+// without knowing the last two hops' results; that costs 2-4 % more evaluations and hides both waits.
 template <class Score>
-WalkCounters walk(const FrozenGraph& graph, const Score& score, const WalkLimits& limits,
-                  std::span<const std::uint32_t> entries, WalkScratch& scratch) {
-  WalkCounters counters;
-  const std::size_t degree = graph.degree(), batch = std::max<std::size_t>(degree, entries.size() + 1);
-  CandidatePool& pool = scratch.pool;
-  pool.start(limits.pool, batch);
-  scratch.visited.start(graph.rows());
-  if (scratch.rows.size() < batch) {
-    scratch.rows.resize(batch);
-    scratch.keys.resize(batch);
-    scratch.fresh.resize(batch);
-  }
-  std::uint32_t *rows = scratch.rows.data(), *keys = scratch.keys.data();
-  std::uint64_t* fresh = scratch.fresh.data();
-  const double factor = 1.0 + limits.gap;
-  const auto beyond = [&](std::uint32_t kth) { return static_cast<double>(kth) * factor; };
-  const std::size_t enough = std::max(limits.k, limits.keep);  // candidates before the gap may end the walk
+class Walk {
+ public:
+  Walk(const FrozenGraph& graph, const Score& score, const WalkLimits& limits, WalkScratch& scratch)
+      : graph_(graph), score_(score), limits_(limits), s_(scratch), enough_(std::max(limits.k, limits.keep)) {}
 
-  std::size_t n = 0;
-  if (entries.empty()) {
-    const std::uint32_t start = beam_detail::descend(graph, score, counters);
-    n = scratch.visited.take_new(&start, 1, rows);
-  } else {
-    n = scratch.visited.take_new(entries.data(), entries.size(), rows);
+  WalkCounters run(std::span<const std::uint32_t> entries) {
+    const std::size_t batch = std::max<std::size_t>(graph_.degree(), entries.size()) + 1;
+    s_.pool.start(limits_.pool, batch);
+    s_.visited.start(graph_.rows());
+    for (auto* rows : {&s_.coming.rows, &s_.arrived.rows, &s_.keys})
+      if (rows->size() < batch) rows->resize(batch);
+    if (s_.fresh.size() < batch) s_.fresh.resize(batch);
+    s_.coming.count = 0;
+    const std::uint32_t own = entries.empty() ? beam_detail::descend(graph_, score_, counters_) : kNoSlot;
+    if (entries.empty()) entries = {&own, 1};
+    s_.arrived.count = s_.visited.take_new(entries.data(), entries.size(), s_.arrived.rows.data());
+    std::uint32_t chosen = kNoSlot;
+    do {
+      compare_arrived();
+      send_for_codes(chosen);
+      chosen = choose();
+      std::swap(s_.coming, s_.arrived);
+      s_.coming.count = 0;
+    } while (chosen != kNoSlot || s_.arrived.count != 0);
+    return counters_;
   }
 
-  std::size_t next = 0;  // every candidate before it is expanded
-  for (;;) {
-    score(rows, n, keys);
-    counters.evaluations += n;
-    // Nothing beyond the gap is ever expanded, so nothing beyond it is inserted once the next stage has enough.
-    std::uint32_t limit = pool.full() ? pool.key(pool.size() - 1) : 0xFFFFFFFFu;
-    if (limits.gap > 0 && pool.size() >= enough) {
-      const double bound = std::max(beyond(pool.key(limits.k - 1)), static_cast<double>(pool.key(limits.keep - 1)));
+ private:
+  double beyond(std::uint32_t key) const { return static_cast<double>(key) * (1.0 + limits_.gap); }
+
+  // Keys from here on cannot matter: nothing beyond the gap is ever expanded, so once the next stage has enough
+  // candidates nothing beyond it is inserted either.
+  std::uint32_t insertion_limit() const {
+    std::uint32_t limit = s_.pool.full() ? s_.pool.key(s_.pool.size() - 1) : 0xFFFFFFFFu;
+    if (limits_.gap > 0 && s_.pool.size() >= enough_) {
+      const double bound =
+          std::max(beyond(s_.pool.key(limits_.k - 1)), static_cast<double>(s_.pool.key(limits_.keep - 1)));
       if (bound < limit) limit = static_cast<std::uint32_t>(bound) + 1;
     }
+    return limit;
+  }
+
+  void compare_arrived() {
+    const std::size_t n = s_.arrived.count;
+    if (n == 0) return;
+    const std::uint32_t* rows = s_.arrived.rows.data();
+    std::uint32_t* keys = s_.keys.data();
+    std::uint64_t* fresh = s_.fresh.data();
+    score_.arrived(rows, n, keys);
+    counters_.evaluations += n;
+    const std::uint32_t limit = insertion_limit();
     std::size_t near = 0;
     for (std::size_t i = 0; i < n; ++i) {
       fresh[near] = CandidatePool::pack(keys[i], rows[i]);
       near += keys[i] < limit;
     }
-    if (near > 0) next = std::min(next, pool.insert(fresh, near));
-    while (next < pool.size() && pool.expanded(next)) ++next;
-    if (next >= pool.size()) break;
-    if (limits.gap > 0 && pool.size() >= enough && pool.key(next) > beyond(pool.key(limits.k - 1))) {
-      counters.stopped_by_gap = true;
-      break;
-    }
-    n = scratch.visited.take_new(graph.links(CandidatePool::row_of(pool[next])), degree, rows);
-    pool.mark_expanded(next);
-    ++counters.hops;
-    // The next hop's links travel while this hop's codes are compared.
-    std::size_t after = next + 1;
-    while (after < pool.size() && pool.expanded(after)) ++after;
-    if (after < pool.size()) {
-      const std::uint32_t* ahead = graph.links(CandidatePool::row_of(pool[after]));
-      for (std::size_t byte = 0; byte < degree * sizeof *ahead; byte += 64)
-        __builtin_prefetch(reinterpret_cast<const char*>(ahead) + byte);
-    }
+    if (near > 0) next_ = std::min(next_, s_.pool.insert(fresh, near));
   }
-  return counters;
+
+  void send_for_codes(std::uint32_t chosen) {
+    if (chosen == kNoSlot) return;
+    RowBatch& coming = s_.coming;
+    coming.count = s_.visited.take_new(graph_.links(chosen), graph_.degree(), coming.rows.data());
+    for (std::size_t i = 0; i < coming.count; ++i) score_.prefetch(coming.rows[i]);
+  }
+
+  // The nearest candidate not yet expanded, its links sent for; kNoSlot when none is worth it now.
+  std::uint32_t choose() {
+    CandidatePool& pool = s_.pool;
+    const std::size_t end = std::min<std::size_t>(pool.size(), limits_.explore);
+    while (next_ < end && pool.expanded(next_)) ++next_;
+    if (next_ >= end) return kNoSlot;
+    if (limits_.gap > 0 && pool.size() >= enough_ && pool.key(next_) > beyond(pool.key(limits_.k - 1))) {
+      counters_.stopped_by_gap = true;
+      return kNoSlot;
+    }
+    const std::uint32_t row = CandidatePool::row_of(pool[next_]);
+    pool.mark_expanded(next_);
+    ++counters_.hops;
+    const auto* links = reinterpret_cast<const char*>(graph_.links(row));
+    for (std::size_t byte = 0; byte < graph_.degree() * sizeof(std::uint32_t); byte += 64)
+      __builtin_prefetch(links + byte);
+    return row;
+  }
+
+  const FrozenGraph& graph_;
+  const Score& score_;
+  const WalkLimits limits_;
+  WalkScratch& s_;
+  const std::size_t enough_;  // candidates before the gap may end the walk
+  std::size_t next_ = 0;      // every candidate before it is expanded
+  WalkCounters counters_;
+};
+
+// Fills scratch.pool with the nearest rows by `score`: score(rows, count, keys) compares rows wherever they are,
+// score.prefetch(row) sends for a row's codes, score.arrived(rows, count, keys) compares rows sent for.
+// entries: rows to start from instead of the graph's own entry (a previous rung's candidates); may be empty.
+template <class Score>
+WalkCounters walk(const FrozenGraph& graph, const Score& score, const WalkLimits& limits,
+                  std::span<const std::uint32_t> entries, WalkScratch& scratch) {
+  return Walk<Score>(graph, score, limits, scratch).run(entries);
 }
 
 }  // namespace nestor::index

@@ -7,7 +7,7 @@
 namespace nestor::index {
 
 void CodeMatrix::sums(const QueryCode& query, std::size_t first, std::size_t last, const std::uint32_t* rows,
-                      std::size_t count, std::int32_t* out) const {
+                      std::size_t count, std::int32_t* out, bool prefetch) const {
   constexpr std::size_t kBlock = 128;
   const simd::Kernels& kernel = kernels();
   bool started = false;
@@ -15,7 +15,7 @@ void CodeMatrix::sums(const QueryCode& query, std::size_t first, std::size_t las
     const std::size_t from = std::max(first, segment.first), to = std::min(last, segment.last);
     if (from >= to) continue;
     const auto add = [&](std::size_t at, std::size_t n, std::int32_t* target) {
-      const simd::CodeBatch batch{segment.data + (from - segment.first), segment.stride(), rows + at, n, to - from};
+      const simd::CodeBatch batch{segment.data + (from - segment.first), segment.stride(), rows + at, n, to - from, prefetch};
       if (query.is_l2())
         kernel.l2_codes(query.l2_code() + from, batch, target);
       else

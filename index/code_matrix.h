@@ -2,6 +2,7 @@
 // The codes of all rows, cut into segments at the graphs' widths: a walk at a coarse width touches only the first
 // segment's pages, a re-score adds the next segment's share.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -28,8 +29,18 @@ class CodeMatrix {
   const std::vector<CodeSegment>& segments() const { return segments_; }
 
   // Code sums (see simd::Kernels) over positions [first, last) for `count` rows. O(count * (last - first)).
+  // prefetch: send for rows ahead; pass false when they have been sent for already.
   void sums(const QueryCode& query, std::size_t first, std::size_t last, const std::uint32_t* rows, std::size_t count,
-            std::int32_t* out) const;
+            std::int32_t* out, bool prefetch = true) const;
+  // Sends for a row's codes over positions [0, last).
+  void prefetch(std::uint32_t row, std::size_t last) const {
+    for (const CodeSegment& segment : segments_) {
+      if (segment.first >= last) return;
+      const std::uint8_t* codes = segment.data + static_cast<std::size_t>(row) * segment.stride();
+      const std::size_t bytes = std::min(last, segment.last) - segment.first;
+      for (std::size_t b = 0; b < bytes; b += 64) __builtin_prefetch(codes + b);
+    }
+  }
 
  private:
   std::vector<CodeSegment> segments_;
@@ -42,10 +53,11 @@ class PrefixScorer {
       : codes_(codes), query_(query), length_(quantizer.code_length(width)), base_(query.base(width)) {}
 
   void operator()(const std::uint32_t* rows, std::size_t count, std::uint32_t* keys) const {
-    auto* sums = reinterpret_cast<std::int32_t*>(keys);
-    codes_.sums(query_, 0, length_, rows, count, sums);
-    if (!query_.is_l2())
-      for (std::size_t i = 0; i < count; ++i) keys[i] = clamp_key(base_ - sums[i]);
+    compare(rows, count, keys, true);
+  }
+  void prefetch(std::uint32_t row) const { codes_.prefetch(row, length_); }
+  void arrived(const std::uint32_t* rows, std::size_t count, std::uint32_t* keys) const {
+    compare(rows, count, keys, false);
   }
 
   // A quantised dot can exceed its bound by a rounding; such a row is simply the nearest possible.
@@ -54,6 +66,13 @@ class PrefixScorer {
   }
 
  private:
+  void compare(const std::uint32_t* rows, std::size_t count, std::uint32_t* keys, bool prefetch) const {
+    auto* sums = reinterpret_cast<std::int32_t*>(keys);
+    codes_.sums(query_, 0, length_, rows, count, sums, prefetch);
+    if (!query_.is_l2())
+      for (std::size_t i = 0; i < count; ++i) keys[i] = clamp_key(base_ - sums[i]);
+  }
+
   const CodeMatrix& codes_;
   const QueryCode& query_;
   std::size_t length_;

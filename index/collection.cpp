@@ -88,11 +88,10 @@ struct Collection::Impl {
   // Rows at or after the generation's next slot become the tail. Caller holds write_mutex or is the constructor.
   void publish_view(std::shared_ptr<const Generation> generation) {
     auto tail = std::make_shared<Tail>(options.dim);
-    std::vector<float> stored(options.dim), searchable(options.dim);
+    std::vector<float> stored(options.dim);
     records->for_each_header(generation->next_slot(), [&](const RowHeader& header) {
       if (!records->read_vector(header.slot, stored)) return true;  // died since
-      to_search_space(*generation, stored, searchable);
-      tail->append({header.slot, PointEntry::make(header.id, header.version), header.value.value_or(kNoValue)}, searchable);
+      tail->append({header.slot, PointEntry::make(header.id, header.version), header.value.value_or(kNoValue)}, stored);
       return true;
     });
     tail->publish();
@@ -148,10 +147,8 @@ struct Collection::Impl {
   // Makes a durable operation visible: new rows first, then the deaths, so that a reader never misses a point.
   void apply(const WriteOperation& operation) {
     const auto now = current();
-    std::vector<float> searchable(options.dim);
     for (const UpsertRecord& u : operation.upserts) {
-      to_search_space(*now->generation, u.vector, searchable);
-      now->tail->append({u.slot, PointEntry::make(u.id, operation.sequence), u.value.value_or(kNoValue)}, searchable);
+      now->tail->append({u.slot, PointEntry::make(u.id, operation.sequence), u.value.value_or(kNoValue)}, u.vector);
     }
     now->tail->publish();
     std::uint64_t added = operation.upserts.size();

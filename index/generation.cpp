@@ -3,10 +3,9 @@
 //   slots      uint32 per row, ascending
 //   points     PointEntry per row
 //   values     uint32 per row, kNoValue: none
-//   rows       float32 or float16 per coordinate, row-major, in search space
-//              (rotated collections keep float32, others the collection's scalar type)
+//   rows       the collection's scalar type per coordinate, row-major, as stored (never rotated)
 //   rotation   PcaRotation::bytes, only with rotation pca
-//   quantizer  Quantizer::to_bytes; this and the next only when there are graphs
+//   quantizer  Quantizer::to_bytes, over coded_widths and rotated coordinates; this and the next only when there are graphs
 //   codes.N    code bytes of segment N, row-major
 //   graph.W.links, graph.W.upper   see frozen_graph.h
 #include "index/generation.h"
@@ -48,6 +47,13 @@ class SectionMap {
 
 }  // namespace
 
+std::vector<std::uint32_t> coded_widths(const CollectionOptions& options) {
+  std::vector<std::uint32_t> widths = options.widths;
+  if (options.rotation != Rotation::none)
+    while (widths.back() > options.graphs.back()) widths.pop_back();
+  return widths;
+}
+
 std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded, const CollectionOptions& options) {
   const SectionMap sections(loaded);
   auto out = std::make_shared<Generation>();
@@ -65,12 +71,12 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
   out->values_ = sections.of<std::uint32_t>("values", rows);
   if (sections.has("rotation")) out->rotation_ = PcaRotation::from_bytes(sections.raw("rotation"));
   if (out->rotation_ && out->rotation_->dim() != options.dim) damaged("has a rotation of another dimension");
-  const ScalarType type = out->rotation_ ? ScalarType::float32 : options.scalar_type;
+  const ScalarType type = options.scalar_type;
   const auto matrix = sections.of<std::byte>("rows", rows * options.dim * (type == ScalarType::float32 ? 4 : 2));
   out->matrix_ = {matrix.data(), rows, options.dim, type};
 
   if (sections.has("quantizer")) {
-    out->quantizer_ = Quantizer::from_bytes(sections.raw("quantizer"), options.widths);
+    out->quantizer_ = Quantizer::from_bytes(sections.raw("quantizer"), coded_widths(options));
     std::vector<CodeSegment> segments;
     std::size_t first = 0;
     for (std::size_t s = 0; first < out->quantizer_.row_length(); ++s) {

@@ -40,6 +40,10 @@ struct WidthGraph {
   FrozenGraph graph;
 };
 
+// The widths that codes cover: all of them, or with a rotation those up to the widest graph. Rotating a query costs
+// dim multiply-adds a coordinate, more than a whole walk for the last ones, which hardly add to the distance.
+std::vector<std::uint32_t> coded_widths(const CollectionOptions& options);
+
 class Generation {
  public:
   // Views over sections; throws Error data_loss when they do not fit the options or each other.
@@ -48,7 +52,7 @@ class Generation {
   Sequence sequence() const { return sequence_; }
   Slot next_slot() const { return next_slot_; }  // every live slot below it is inside
   std::size_t rows() const { return matrix_.rows; }
-  const RowMatrix& matrix() const { return matrix_; }  // in search space
+  const RowMatrix& matrix() const { return matrix_; }  // as stored: exact, not rotated
   Slot slot_of(std::uint32_t row) const { return slots_[row]; }
   std::span<const Slot> slots() const { return slots_; }  // ascending
   const PointEntry& point(std::uint32_t row) const { return points_[row]; }

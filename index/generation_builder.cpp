@@ -52,7 +52,7 @@ class Builder {
     const StoreState state = records_.state();
     out_->sequence = state.sequence;
     read_rows(state);
-    rotate();
+    learn_rotation();
     if (count_ >= std::max<std::size_t>(options_.exact_below, 1)) {
       encode();
       build_graphs();
@@ -122,34 +122,40 @@ class Builder {
     values_.resize(kept);
   }
 
-  void rotate() {
+  // Learns or keeps the rotation; rows stay as they are, only their codes are rotated.
+  void learn_rotation() {
     if (options_.rotation == Rotation::none || count_ == 0) return;
     const std::size_t dim = options_.dim;
-    auto* rows = reinterpret_cast<float*>(rows_.data());
     if (previous_ != nullptr && previous_->rotation() != nullptr) {
       rotation_ = *previous_->rotation();
     } else {
       progress_.report("learning rotation", 0, count_);
-      const auto sample = sample_rows(rows, count_, dim, kRotationSample);
+      const auto sample = sample_rows(rows(), count_, dim, kRotationSample);
       rotation_ = PcaRotation::learn(sample, sample.size() / dim, options_.dim, options_.metric == Metric::l2);
     }
-    std::atomic<std::size_t> done{0};
-    parallel_blocks(count_, 1024, threads_, [&](std::size_t first, std::size_t last) {
-      std::vector<float> rotated((last - first) * dim);
-      rotation_->apply_batch({rows + first * dim, (last - first) * dim}, last - first, rotated);
-      std::memcpy(rows + first * dim, rotated.data(), rotated.size() * sizeof(float));
-      progress_.report("rotating rows", done += last - first, count_);
-    });
     const auto bytes = rotation_->bytes();
     out_->blocks.emplace_back(bytes.begin(), bytes.end());
     add_section("rotation", out_->blocks.back());
   }
 
+  const float* rows() const { return reinterpret_cast<const float*>(rows_.data()); }
+
+  // Rows [count x dim] as the codes see them: [count x coded_].
+  std::vector<float> coded_rows(const float* from, std::size_t count) const {
+    std::vector<float> out(count * coded_);
+    if (rotation_)
+      rotation_->apply_batch({from, count * options_.dim}, count, coded_, out);
+    else
+      std::copy(from, from + count * options_.dim, out.begin());  // all coordinates are coded
+    return out;
+  }
+
   void encode() {
     const std::size_t dim = options_.dim;
-    const auto* rows = reinterpret_cast<const float*>(rows_.data());
-    const auto sample = sample_rows(rows, count_, dim, kQuantizerSample);
-    quantizer_ = Quantizer::learn(sample, sample.size() / dim, options_.widths);
+    const std::vector<std::uint32_t> widths = coded_widths(options_);
+    coded_ = widths.back();
+    const auto sample = sample_rows(rows(), count_, dim, kQuantizerSample);
+    quantizer_ = Quantizer::learn(coded_rows(sample.data(), sample.size() / dim), sample.size() / dim, widths);
     out_->blocks.push_back(quantizer_.to_bytes());
     add_section("quantizer", out_->blocks.back());
 
@@ -161,14 +167,17 @@ class Builder {
       out_->buffers.emplace_back(count_ * (cuts[s + 1] - cuts[s]));
       segments_.push_back({reinterpret_cast<const std::uint8_t*>(out_->buffers.back().data()), cuts[s], cuts[s + 1]});
     }
+    std::atomic<std::size_t> done{0};
     parallel_blocks(count_, 1024, threads_, [&](std::size_t first, std::size_t last) {
+      const std::vector<float> block = coded_rows(rows() + first * dim, last - first);
       std::vector<std::uint8_t> code(quantizer_.row_length());
       for (std::size_t r = first; r < last; ++r) {
-        quantizer_.encode(rows + r * dim, code.data());
+        quantizer_.encode(block.data() + (r - first) * coded_, code.data());
         for (std::size_t s = 0; s < segments_.size(); ++s)
           std::memcpy(out_->buffers[first_buffer + s].data() + r * segments_[s].stride(), code.data() + segments_[s].first,
                       segments_[s].stride());
       }
+      progress_.report("encoding rows", done += last - first, count_);
     });
     for (std::size_t s = 0; s < segments_.size(); ++s)
       add_section("codes." + std::to_string(s), out_->buffers[first_buffer + s].bytes());
@@ -216,16 +225,15 @@ class Builder {
 
   void store_rows() {
     const std::size_t dim = options_.dim;
-    if (rotation_ || options_.scalar_type == ScalarType::float32) {
+    if (options_.scalar_type == ScalarType::float32) {
       out_->buffers.push_back(std::move(rows_));
       add_section("rows", out_->buffers.back().bytes().first(count_ * dim * sizeof(float)));
       return;
     }
     HugeBuffer half(count_ * dim * sizeof(std::uint16_t));
-    const auto* rows = reinterpret_cast<const float*>(rows_.data());
     auto* target = reinterpret_cast<std::uint16_t*>(half.data());
     parallel_blocks(count_, 4096, threads_, [&](std::size_t first, std::size_t last) {
-      kernels().f16_from_f32(rows + first * dim, target + first * dim, (last - first) * dim);
+      kernels().f16_from_f32(rows() + first * dim, target + first * dim, (last - first) * dim);
     });
     out_->buffers.push_back(std::move(half));
     add_section("rows", out_->buffers.back().bytes());
@@ -247,7 +255,8 @@ class Builder {
   std::shared_ptr<BuiltGeneration> out_;
 
   std::size_t count_ = 0;
-  HugeBuffer rows_;  // float32, in search space after rotate()
+  HugeBuffer rows_;          // float32
+  std::uint32_t coded_ = 0;  // coordinates that are coded
   std::vector<Slot> slots_;
   std::vector<PointEntry> points_;
   std::vector<std::uint32_t> values_;

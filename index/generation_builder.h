@@ -21,7 +21,7 @@ struct BuiltGeneration {
   LoadedSections loaded() const { return {sequence, sections, nullptr}; }
 };
 
-// `previous` may be null; its rotation is kept, so that rows written meanwhile stay comparable.
+// `previous` may be null; its rotation is kept.
 // Holds all rows in memory while it works: rows * dim * 4 bytes, plus codes and one graph.
 std::shared_ptr<BuiltGeneration> build_generation(const RecordStore& records, const CollectionOptions& options,
                                                   const Generation* previous, const BuildOptions& build);

@@ -30,7 +30,7 @@ constexpr std::uint32_t kFirst[1] = {0};
 float l2_distance(const void* a, const void* b, const void* parameters) {
   const auto& p = *static_cast<const SpaceParameters*>(parameters);
   std::int32_t sum;
-  p.kernel->l2_codes(static_cast<const std::uint8_t*>(a), {static_cast<const std::uint8_t*>(b), 0, kFirst, 1, p.length},
+  p.kernel->l2_codes(static_cast<const std::uint8_t*>(a), {static_cast<const std::uint8_t*>(b), 0, kFirst, 1, p.length, false},
                      &sum);
   return static_cast<float>(sum);
 }
@@ -40,7 +40,7 @@ float l2_distance(const void* a, const void* b, const void* parameters) {
 float dot_distance(const void* a, const void* b, const void* parameters) {
   const auto& p = *static_cast<const SpaceParameters*>(parameters);
   std::int32_t sum;
-  p.kernel->dot_codes(static_cast<const std::int8_t*>(a), {static_cast<const std::uint8_t*>(b), 0, kFirst, 1, p.length},
+  p.kernel->dot_codes(static_cast<const std::int8_t*>(a), {static_cast<const std::uint8_t*>(b), 0, kFirst, 1, p.length, false},
                       &sum);
   float ta, tb;
   std::memcpy(&ta, static_cast<const std::uint8_t*>(a) + p.length, sizeof ta);

@@ -6,6 +6,7 @@
 
 #include "index/beam_search.h"
 #include "index/error.h"
+#include "index/row_distance.h"
 #include "index/top_k.h"
 
 namespace nestor::index {
@@ -20,7 +21,7 @@ struct LadderScratch {
   std::vector<std::uint64_t> candidates;  // key << 32 | row
   std::vector<std::uint32_t> rows;
   std::vector<std::int32_t> sums;
-  std::vector<RowDistance> ranked;
+  std::vector<RankedRow> ranked;
 };
 
 // Collects stage reports; costs nothing when nobody asked.
@@ -46,19 +47,31 @@ class Explain {
 
 constexpr float kDefaultGap = 0.2f;  // recall@10 about 0.997 on real keys, 0.99 on wide synthetic ones
 constexpr std::uint32_t kDefaultPool = 400;
+// Beyond this k the gap saves nothing: the k-th neighbour is far, and what is evaluated on the way to k neighbours
+// is more than k anyway. Expanding 1.25 k candidates finds 0.999 of 1024 neighbours on real keys.
+constexpr std::uint32_t kLargeK = 200;
 
-void fill_default_policy(LadderPlan& plan, const SearchOptions& options, const CollectionOptions& collection) {
+void fill_default_policy(LadderPlan& plan, const SearchOptions& options, const CollectionOptions& collection,
+                         std::uint32_t coded) {
   const std::uint32_t k = options.k;
   // A walk that sees all ranked coordinates orders well up to the codes' rounding; a narrower one needs a longer list.
   const bool whole = plan.walk_width >= plan.rank_width;
   plan.keep = whole ? std::max(k + 15, k + k / 4) : std::max(k + 50, 3 * k);
   plan.rerank = std::max(k + 10, k + k / 8);
-  if (!whole) plan.rescores.push_back({plan.rank_width, plan.rerank});
+  if (!whole && coded >= plan.rank_width) {
+    plan.rescores.push_back({plan.rank_width, plan.rerank});
+  } else if (!whole) {  // rotated: the codes end here, and hold nearly all of the distance
+    plan.keep = plan.rerank = std::max(k + 20, 2 * k);
+  }
   // A gap needs distances with a zero: squared L2 and cosine have one, dot products do not.
   plan.gap = collection.metric == Metric::dot ? 0.0f : kDefaultGap;
-  plan.pool = plan.gap > 0 ? std::max(kDefaultPool, 2 * k) : std::max(100u, 2 * k);
+  plan.explore = plan.gap > 0 ? std::max(kDefaultPool, 2 * k) : std::max(100u, 2 * k);
+  if (k > kLargeK) {
+    plan.explore = k + k / 4;
+    plan.gap = 0;
+  }
   if (options.candidates_to_explore) {
-    plan.pool = *options.candidates_to_explore;
+    plan.explore = *options.candidates_to_explore;
     plan.gap = 0;
   }
   if (options.distance_gap) plan.gap = *options.distance_gap;
@@ -73,7 +86,8 @@ std::uint32_t checked_width(const CollectionOptions& collection, std::uint32_t w
 }
 
 // Explicit stages: walk, re-scores at wider widths, and an exact ranking at the last width.
-void fill_stages(LadderPlan& plan, const SearchOptions& options, const CollectionOptions& collection) {
+void fill_stages(LadderPlan& plan, const SearchOptions& options, const CollectionOptions& collection,
+                 std::uint32_t coded) {
   std::uint32_t previous = 0;
   for (const Stage& stage : options.stages) {
     checked_width(collection, stage.width);
@@ -88,15 +102,12 @@ void fill_stages(LadderPlan& plan, const SearchOptions& options, const Collectio
                                                    " is out of range " + std::to_string(options.k) + "..65536");
     previous = stage.width;
   }
-  plan.walk_width = options.stages.front().width;
+  plan.walk_width = plan.graph == nullptr ? options.stages.front().width : std::min(options.stages.front().width, coded);
   plan.keep = options.stages.front().shortlist;
-  plan.rescores.assign(options.stages.begin() + 1, options.stages.end());
+  for (std::size_t i = 1; i < options.stages.size(); ++i)  // wider than the codes: the exact ranking serves it
+    if (options.stages[i].width <= coded) plan.rescores.push_back(options.stages[i]);
   plan.rerank = options.stages.back().shortlist;
-  plan.pool = std::max({options.candidates_to_explore.value_or(0), plan.keep, plan.gap > 0 ? kDefaultPool : 0u});
-}
-
-void code_query(const Generation& generation, Metric metric, const float* query, LadderScratch& s) {
-  s.code.assign(generation.quantizer(), metric, query);
+  plan.explore = std::max({options.candidates_to_explore.value_or(0), plan.keep, plan.gap > 0 ? kDefaultPool : 0u});
 }
 
 // The pool's best allowed candidates become the shortlist.
@@ -134,7 +145,7 @@ void prefetch_row(const RowMatrix& matrix, std::uint32_t row, std::size_t width)
   for (std::size_t b = 0; b < bytes; b += 64) __builtin_prefetch(p + b);
 }
 
-void rank_exactly(const Generation& generation, const ExactDistance& distance, std::uint32_t width, std::size_t count,
+void rank_exactly(const Generation& generation, RowDistance& distance, std::uint32_t width, std::size_t count,
                   LadderScratch& s) {
   const RowMatrix& matrix = generation.matrix();
   count = std::min(count, s.candidates.size());
@@ -149,7 +160,7 @@ void rank_exactly(const Generation& generation, const ExactDistance& distance, s
     const auto row = static_cast<std::uint32_t>(s.candidates[i]);
     s.ranked.push_back({row, distance(matrix, row)});
   }
-  std::sort(s.ranked.begin(), s.ranked.end(), [](const RowDistance& a, const RowDistance& b) {
+  std::sort(s.ranked.begin(), s.ranked.end(), [](const RankedRow& a, const RankedRow& b) {
     return a.distance != b.distance ? a.distance < b.distance : a.row < b.row;
   });
 }
@@ -172,31 +183,32 @@ LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& ge
   plan.graph = generation.graph_for(plan.rank_width);
   plan.exact = options.exact || plan.graph == nullptr || generation.rows() == 0;
   if (plan.graph != nullptr) plan.walk_width = std::min(plan.rank_width, plan.graph->width);
-  fill_default_policy(plan, options, collection);
+  const auto coded = static_cast<std::uint32_t>(generation.quantizer().dim());
+  fill_default_policy(plan, options, collection, coded);
   if (!options.stages.empty()) {
     plan.rescores.clear();
-    fill_stages(plan, options, collection);
+    fill_stages(plan, options, collection, coded);
     plan.graph = generation.graph_for(plan.walk_width);
   }
   plan.keep = std::max(plan.keep, plan.rerank);
-  plan.pool = std::max({plan.pool, plan.keep, options.k});
+  plan.pool = std::max({plan.explore, plan.keep, options.k});
   return plan;
 }
 
-RowAnswer search_ladder(const Generation& generation, Metric metric, const float* query, const LadderPlan& plan,
+RowAnswer search_ladder(const Generation& generation, Metric metric, const PreparedQuery& query, const LadderPlan& plan,
                         const RowFilter& filter, std::uint32_t k, bool explain) {
   thread_local LadderScratch scratch;
   LadderScratch& s = scratch;
   RowAnswer answer;
   Explain report(explain, answer.stages);
 
-  code_query(generation, metric, query, s);
+  s.code.assign(generation.quantizer(), metric, query.coded());
   const PrefixScorer score(generation.codes(), generation.quantizer(), s.code, plan.walk_width);
-  const WalkLimits limits{plan.pool, k, plan.keep, plan.gap};
+  const WalkLimits limits{plan.pool, plan.explore, k, plan.keep, plan.gap};
   const WalkCounters walked = walk(plan.graph->graph, score, limits, {}, s.walk);
   collect_shortlist(s.walk.pool, filter, plan.keep, s);
   report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, walked.evaluations * plan.walk_width, 0,
-              walked.stopped_by_gap ? "distance gap" : "pool exhausted"});
+              walked.stopped_by_gap ? "distance gap" : "candidates explored"});
 
   std::uint32_t width = plan.walk_width;
   for (const Stage& stage : plan.rescores) {
@@ -207,7 +219,7 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const float
     width = stage.width;
   }
 
-  const ExactDistance distance(metric, query, plan.rank_width, generation.matrix().dim);
+  RowDistance distance(generation, metric, query, generation.matrix().dim);
   const std::size_t before = s.candidates.size();
   rank_exactly(generation, distance, plan.rank_width, plan.rerank, s);
   const std::size_t ranked = s.ranked.size();
@@ -218,31 +230,47 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const float
   return answer;
 }
 
-std::vector<RowAnswer> scan_rows(const Generation& generation, Metric metric, std::span<const float> queries,
-                                 std::size_t count, std::uint32_t width, const RowFilter& filter, std::uint32_t k) {
+std::vector<RowAnswer> scan_rows(const Generation& generation, Metric metric,
+                                 std::span<const PreparedQuery* const> queries, const RowFilter& filter,
+                                 std::uint32_t k) {
   constexpr std::size_t kBlock = 128;  // rows a block: 128 x 768 floats stay in the second-level cache
   const RowMatrix& matrix = generation.matrix();
-  std::vector<TopK> best(count, TopK(k));
-  std::vector<ExactDistance> distances;
-  for (std::size_t q = 0; q < count; ++q)
-    distances.emplace_back(metric, queries.data() + q * matrix.dim, width, matrix.dim);
+  const std::uint32_t width = queries.front()->width;
+  const bool rotated = ranks_rotated(generation, width, matrix.dim);
   const bool half = matrix.scalar_type == ScalarType::float16;
-  std::vector<float> wide(half ? kBlock * width : 0);
+  const std::size_t loaded = rotated ? matrix.dim : width;  // coordinates of a row that are read
+  std::vector<TopK> best(queries.size(), TopK(k));
+  std::vector<ExactDistance> distances;
+  for (const PreparedQuery* q : queries)
+    distances.emplace_back(metric, rotated ? q->rotated.data() : q->values.data(), width, matrix.dim);
+  std::vector<float> wide(half ? kBlock * loaded : 0), turned(rotated ? kBlock * width : 0);
+  std::vector<std::uint32_t> allowed;
   for (std::size_t first = 0; first < matrix.rows; first += kBlock) {
     const std::size_t last = std::min(matrix.rows, first + kBlock);
-    if (half)
+    allowed.clear();
+    for (std::size_t r = first; r < last; ++r)
+      if (filter(static_cast<std::uint32_t>(r))) allowed.push_back(static_cast<std::uint32_t>(r));
+    if (allowed.empty()) continue;
+    const float* rows = reinterpret_cast<const float*>(matrix.row(first));
+    std::size_t stride = matrix.dim;
+    if (half) {
       for (std::size_t r = first; r < last; ++r)
-        kernels().f32_from_f16(reinterpret_cast<const std::uint16_t*>(matrix.row(r)), wide.data() + (r - first) * width,
-                               width);
-    for (std::size_t q = 0; q < count; ++q)
-      for (std::size_t r = first; r < last; ++r) {
-        if (!filter(static_cast<std::uint32_t>(r))) continue;
-        const float* row = half ? wide.data() + (r - first) * width : reinterpret_cast<const float*>(matrix.row(r));
-        best[q].offer(distances[q](row), static_cast<std::uint32_t>(r));
-      }
+        kernels().f32_from_f16(reinterpret_cast<const std::uint16_t*>(matrix.row(r)), wide.data() + (r - first) * loaded,
+                               loaded);
+      rows = wide.data();
+      stride = loaded;
+    }
+    if (rotated) {
+      const std::size_t n = last - first;
+      generation.rotation()->apply_batch({rows, n * matrix.dim}, n, width, std::span(turned).first(n * width));
+      rows = turned.data();
+      stride = width;
+    }
+    for (std::size_t q = 0; q < queries.size(); ++q)
+      for (const std::uint32_t r : allowed) best[q].offer(distances[q](rows + (r - first) * stride), r);
   }
-  std::vector<RowAnswer> answers(count);
-  for (std::size_t q = 0; q < count; ++q)
+  std::vector<RowAnswer> answers(queries.size());
+  for (std::size_t q = 0; q < queries.size(); ++q)
     for (const auto& [distance, row] : best[q].take()) answers[q].rows.push_back({row, distance});
   return answers;
 }

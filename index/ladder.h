@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "index/generation.h"
+#include "index/prepared_vector.h"
 #include "index/search_types.h"
 #include "index/tail.h"
 
@@ -43,7 +44,8 @@ struct LadderPlan {
   std::uint32_t rank_width = 0;   // the answer is ranked by this prefix
   std::uint32_t walk_width = 0;   // coordinates of the codes walked
   const WidthGraph* graph = nullptr;
-  std::uint32_t pool = 0;
+  std::uint32_t pool = 0;         // candidates the walk keeps
+  std::uint32_t explore = 0;      // ... and expands at most (ef)
   float gap = 0;
   std::uint32_t keep = 0;         // shortlist after the walk
   std::vector<Stage> rescores;    // wider code stages, ascending
@@ -53,22 +55,23 @@ struct LadderPlan {
 // Throws Error invalid_argument on options that do not fit.
 LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& generation, const SearchOptions& options);
 
-struct RowDistance {
+struct RankedRow {
   std::uint32_t row = 0;
   float distance = 0;
 };
 
 struct RowAnswer {
-  std::vector<RowDistance> rows;     // nearest first, ties to the smaller row
+  std::vector<RankedRow> rows;       // nearest first, ties to the smaller row
   std::vector<StageReport> stages;   // when asked for
 };
 
-// query: in search space, dim values. Thread-safe.
-RowAnswer search_ladder(const Generation& generation, Metric metric, const float* query, const LadderPlan& plan,
+// Thread-safe.
+RowAnswer search_ladder(const Generation& generation, Metric metric, const PreparedQuery& query, const LadderPlan& plan,
                         const RowFilter& filter, std::uint32_t k, bool explain);
 
-// Exact scans of `count` queries [count x dim] over all rows of a generation; rows are read once for the batch.
-std::vector<RowAnswer> scan_rows(const Generation& generation, Metric metric, std::span<const float> queries,
-                                 std::size_t count, std::uint32_t width, const RowFilter& filter, std::uint32_t k);
+// Exact scans of queries of one width over all rows of a generation; rows are read once for all of them.
+std::vector<RowAnswer> scan_rows(const Generation& generation, Metric metric,
+                                 std::span<const PreparedQuery* const> queries, const RowFilter& filter,
+                                 std::uint32_t k);
 
 }  // namespace nestor::index

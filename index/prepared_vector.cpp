@@ -38,13 +38,6 @@ void prepare_vector(const CollectionOptions& options, std::span<const float> in,
   }
 }
 
-void to_search_space(const Generation& generation, std::span<const float> in, std::span<float> out) {
-  if (generation.rotation() != nullptr)
-    generation.rotation()->apply(in, out);
-  else
-    std::copy(in.begin(), in.end(), out.begin());
-}
-
 PreparedQuery prepare_query(const CollectionOptions& options, const Generation& generation, std::span<const float> query,
                             const SearchOptions& search) {
   const bool is_short = query.size() != options.dim;
@@ -63,20 +56,19 @@ PreparedQuery prepare_query(const CollectionOptions& options, const Generation& 
   if (out.width > query.size())
     throw Error(ErrorCode::invalid_argument, "width " + std::to_string(out.width) + " exceeds the query's " +
                                                  std::to_string(query.size()) + " coordinates");
-  std::vector<float> original(query.begin(), query.end());
+  out.values.assign(query.begin(), query.end());
   if (options.metric == Metric::cosine) {
     double norm = 0;
-    for (const float x : original) norm += static_cast<double>(x) * x;
+    for (const float x : out.values) norm += static_cast<double>(x) * x;
     if (!(norm > 0)) throw Error(ErrorCode::invalid_argument, "a zero query has no direction: cosine cannot rank by it");
     const double inverse = 1.0 / std::sqrt(norm);
-    for (float& x : original) x = static_cast<float>(x * inverse);
+    for (float& x : out.values) x = static_cast<float>(x * inverse);
   }
-  original.resize(options.dim, 0.0f);
-  if (generation.rotation() == nullptr) {
-    out.values = std::move(original);
-  } else {
-    out.values.resize(options.dim);
-    to_search_space(generation, original, out.values);
+  out.values.resize(options.dim, 0.0f);
+  if (generation.rotation() != nullptr) {
+    const std::uint32_t ranked = out.width < options.dim ? out.width : 0;
+    out.rotated.resize(std::max<std::size_t>({generation.quantizer().dim(), ranked, 1}));
+    generation.rotation()->apply(out.values, out.rotated);
   }
   return out;
 }

@@ -18,15 +18,16 @@ void prepare_vector(const CollectionOptions& options, std::span<const float> in,
 
 // A query as a generation sees it.
 struct PreparedQuery {
-  std::vector<float> values;  // dim values in search space; zeros after the width of a short query
-  std::uint32_t width = 0;    // ranking width
+  std::vector<float> values;   // dim values, normalised for cosine; zeros after the width of a short query
+  std::vector<float> rotated;  // its leading rotated coordinates, as many as codes or ranking need; empty: no rotation
+  std::uint32_t width = 0;     // ranking width
+
+  // What the codes are compared with.
+  const float* coded() const { return rotated.empty() ? values.data() : rotated.data(); }
 };
 
 // query: dim values, or exactly one of the collection's widths. Throws Error invalid_argument.
 PreparedQuery prepare_query(const CollectionOptions& options, const Generation& generation, std::span<const float> query,
                             const SearchOptions& search);
-
-// Rotates a stored vector when the generation rotates, copies it otherwise. Both spans hold dim values.
-void to_search_space(const Generation& generation, std::span<const float> in, std::span<float> out);
 
 }  // namespace nestor::index

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 
+#include "index/distance.h"
 #include "index/error.h"
 
 namespace nestor::index {
@@ -86,48 +87,7 @@ void fix_sign(Eigen::Ref<Eigen::VectorXd> direction) {
   }
 }
 
-// ---- the kernel: y[r][c] += sum over i of x[i][r] * panel[i][c]
-
-constexpr std::size_t kPanel = 32;     // output coordinates of one panel
-constexpr std::size_t kDepth = 256;    // input coordinates summed in registers at a time
-constexpr std::size_t kRowBlock = 64;  // rows that share one pass over the panels
-constexpr int kRowTile = 4;
-
-// Four floats in one register on every target; the compiler's vector extension, so no -m flag is needed.
-using Lanes = float __attribute__((vector_size(16)));
-
-Lanes load(const float* from) {
-  Lanes lanes;
-  std::memcpy(&lanes, from, sizeof lanes);
-  return lanes;
-}
-
-// Each output coordinate is summed in the order of i whatever kRows is, hence the equality of the two doors.
-template <int kRows>
-void add_panel(const float* x, const float* panel, std::size_t depth, float* y, std::size_t y_stride) {
-  constexpr int kTile = kRows == 1 ? 8 : 2;  // registers of columns: all sums stay in the 16 of SSE
-  for (std::size_t column = 0; column < kPanel; column += 4 * kTile) {
-    Lanes sums[kRows][kTile] = {};
-    for (std::size_t i = 0; i < depth; ++i) {
-      Lanes columns[kTile];
-#pragma GCC unroll 8
-      for (int t = 0; t < kTile; ++t) columns[t] = load(panel + i * kPanel + column + 4 * t);
-#pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r) {
-        const float value = x[i * kRows + r];
-        const Lanes splat = {value, value, value, value};
-#pragma GCC unroll 8
-        for (int t = 0; t < kTile; ++t) sums[r][t] += splat * columns[t];
-      }
-    }
-    for (int r = 0; r < kRows; ++r)
-      for (int t = 0; t < kTile; ++t) {
-        float* to = y + r * y_stride + column + 4 * t;
-        const Lanes sum = load(to) + sums[r][t];
-        std::memcpy(to, &sum, sizeof sum);
-      }
-  }
-}
+constexpr std::size_t kRowBlock = 16;  // rows that share one pass over the matrix
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::invalid_argument, message); }
 
@@ -171,7 +131,6 @@ PcaRotation PcaRotation::learn(std::span<const float> rows, std::size_t count, s
   std::memcpy(rotation.bytes_.data(), &header, sizeof header);
   header.checksum = checksum(rotation.bytes_);
   std::memcpy(rotation.bytes_.data(), &header, sizeof header);
-  rotation.pack_panels();
   return rotation;
 }
 
@@ -192,7 +151,6 @@ PcaRotation PcaRotation::from_bytes(std::span<const std::byte> bytes) {
   PcaRotation rotation;
   rotation.dim_ = header.dim;
   rotation.bytes_.assign(bytes.begin(), bytes.end());
-  rotation.pack_panels();
   return rotation;
 }
 
@@ -208,64 +166,28 @@ std::span<const float> PcaRotation::matrix() const {
   return {mean().data() + 2 * std::size_t{dim_}, std::size_t{dim_} * dim_};
 }
 
-// The kernel reads memory straight through: for each input coordinate the kPanel outputs side by side.
-void PcaRotation::pack_panels() {
-  const std::size_t panels = (dim_ + kPanel - 1) / kPanel;
-  panels_.assign(panels * dim_ * kPanel, 0.0f);
-  const std::span<const float> rows = matrix();
-  for (std::size_t column = 0; column < dim_; ++column) {
-    float* panel = panels_.data() + (column / kPanel) * dim_ * kPanel + column % kPanel;
-    for (std::size_t i = 0; i < dim_; ++i) panel[i * kPanel] = rows[column * dim_ + i];
-  }
-}
-
 void PcaRotation::apply(std::span<const float> row, std::span<float> out) const {
-  if (row.size() != dim_ || out.empty() || out.size() > dim_)
-    refuse("this rotation takes " + std::to_string(dim_) + " values and gives at most as many, got " +
-           std::to_string(row.size()) + " and " + std::to_string(out.size()));
-  std::vector<float> scratch;
-  rotate_block(row, 1, out.size(), scratch, out.data());
+  apply_batch(row, 1, static_cast<std::uint32_t>(out.size()), out);
 }
 
-void PcaRotation::apply_batch(std::span<const float> rows, std::size_t count, std::span<float> out) const {
-  if (rows.size() != count * dim_ || out.size() != count * dim_)
-    refuse("this rotation takes and gives " + std::to_string(count) + " x " + std::to_string(dim_) + " values, got " +
-           std::to_string(rows.size()) + " and " + std::to_string(out.size()));
-  std::vector<float> scratch;
+void PcaRotation::apply_batch(std::span<const float> rows, std::size_t count, std::uint32_t width,
+                              std::span<float> out) const {
+  if (rows.size() != count * dim_ || width == 0 || width > dim_ || out.size() != count * width)
+    refuse("this rotation takes " + std::to_string(count) + " x " + std::to_string(dim_) + " values and gives " +
+           std::to_string(count) + " x 1.." + std::to_string(dim_) + ", got " + std::to_string(rows.size()) + " and " +
+           std::to_string(out.size()));
+  const simd::Kernels& kernel = kernels();
+  const float* mean_values = mean().data();
+  const float* directions = matrix().data();
+  std::vector<float> centred(std::min(count, kRowBlock) * dim_);
   for (std::size_t first = 0; first < count; first += kRowBlock) {
     const std::size_t size = std::min(kRowBlock, count - first);
-    rotate_block(rows.subspan(first * dim_, size * dim_), size, dim_, scratch, out.data() + first * dim_);
+    for (std::size_t r = 0; r < size; ++r)
+      for (std::size_t j = 0; j < dim_; ++j) centred[r * dim_ + j] = rows[(first + r) * dim_ + j] - mean_values[j];
+    for (std::size_t i = 0; i < width; ++i)
+      for (std::size_t r = 0; r < size; ++r)
+        out[(first + r) * width + i] = kernel.dot_f32(directions + i * dim_, centred.data() + r * dim_, dim_);
   }
-}
-
-// out [count x width]: the leading `width` coordinates of each rotated row.
-void PcaRotation::rotate_block(std::span<const float> rows, std::size_t count, std::size_t width,
-                               std::vector<float>& scratch, float* out) const {
-  const std::size_t panels = (width + kPanel - 1) / kPanel;
-  const std::size_t stride = panels * kPanel;
-  const std::size_t tiled = count - count % kRowTile;  // these rows go kRowTile at a time, the rest one by one
-  scratch.assign(count * (stride + kDepth), 0.0f);
-  float* sums = scratch.data();          // [count x stride]
-  float* slice = sums + count * stride;  // this depth of the centred rows, the rows of a tile interleaved
-  const float* mean_values = mean().data();
-
-  for (std::size_t from = 0; from < dim_; from += kDepth) {
-    const std::size_t depth = std::min(kDepth, dim_ - from);
-    for (std::size_t r = 0; r < count; ++r) {
-      const std::size_t tile_rows = r < tiled ? kRowTile : 1;
-      float* to = slice + (r - r % tile_rows) * depth + r % tile_rows;
-      const float* row = rows.data() + r * dim_ + from;
-      for (std::size_t i = 0; i < depth; ++i) to[i * tile_rows] = row[i] - mean_values[from + i];
-    }
-    for (std::size_t p = 0; p < panels; ++p) {
-      const float* panel = panels_.data() + (p * dim_ + from) * kPanel;
-      std::size_t r = 0;
-      for (; r < tiled; r += kRowTile)
-        add_panel<kRowTile>(slice + r * depth, panel, depth, sums + r * stride + p * kPanel, stride);
-      for (; r < count; ++r) add_panel<1>(slice + r * depth, panel, depth, sums + r * stride + p * kPanel, stride);
-    }
-  }
-  for (std::size_t r = 0; r < count; ++r) std::copy_n(sums + r * stride, width, out + r * width);
 }
 
 }  // namespace nestor::index

@@ -14,7 +14,7 @@ namespace nestor::index {
 inline constexpr std::uint32_t kMaxRotationDim = 8192;
 
 // Immutable after learn() or from_bytes(), so every member may be called from any number of threads.
-// Copying copies 8 * dim^2 bytes.
+// Copying copies 4 * dim^2 bytes.
 class PcaRotation {
  public:
   // rows [count x dim], row-major, finite: a sample. centred: the mean is subtracted before rotating; it
@@ -35,8 +35,8 @@ class PcaRotation {
   // A row comes out bit for bit the same through either door. O(dim * out.size()).
   // Throws invalid_argument on other sizes.
   void apply(std::span<const float> row, std::span<float> out) const;
-  // rows and out [count x dim], row-major; they may not overlap.
-  void apply_batch(std::span<const float> rows, std::size_t count, std::span<float> out) const;
+  // rows [count x dim] and out [count x width], row-major; they may not overlap.
+  void apply_batch(std::span<const float> rows, std::size_t count, std::uint32_t width, std::span<float> out) const;
 
   // One block, little-endian: header (64 bytes), mean [dim], variances [dim], R [dim x dim] row-major,
   // all float32; row i of R is the i-th principal direction. Valid while this object lives unchanged.
@@ -46,13 +46,9 @@ class PcaRotation {
   PcaRotation() = default;
   std::span<const float> mean() const;
   std::span<const float> matrix() const;
-  void pack_panels();
-  void rotate_block(std::span<const float> rows, std::size_t count, std::size_t width, std::vector<float>& scratch,
-                    float* out) const;
 
   std::uint32_t dim_ = 0;
   std::vector<std::byte> bytes_;
-  std::vector<float> panels_;  // R again, cut for the kernel: [panel][input coordinate][column within panel]
 };
 
 }  // namespace nestor::index

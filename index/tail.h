@@ -1,6 +1,6 @@
 #pragma once
 // Rows that are durable and searchable but not yet in a generation: appended by one writer, scanned exactly by any
-// number of readers. Rows stand in search space as float32.
+// number of readers. Rows stand as stored, as float32.
 
 #include <array>
 #include <atomic>

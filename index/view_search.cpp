@@ -1,11 +1,12 @@
 #include "index/view_search.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <vector>
 
-#include "index/distance.h"
 #include "index/ladder.h"
 #include "index/prepared_vector.h"
+#include "index/row_distance.h"
 #include "index/top_k.h"
 
 namespace nestor::index {
@@ -28,8 +29,7 @@ class ViewSearch {
         to_scan.push_back(i);
         continue;
       }
-      RowAnswer answer = search_ladder(generation_, options_.metric, queries[i].values.data(), plan, filter, search_.k,
-                                       search_.explain);
+      RowAnswer answer = search_ladder(generation_, options_.metric, queries[i], plan, filter, search_.k, search_.explain);
       // A filter or many deletions can starve the walk; the scan always finds what is there.
       if (answer.rows.size() < std::min<std::size_t>(search_.k, generation_.rows()))
         to_scan.push_back(i);
@@ -52,7 +52,7 @@ class ViewSearch {
     std::vector<std::pair<float, std::uint32_t>> best;
   };
 
-  void scan_tail(std::size_t upto, const ExactDistance& distance, const RowFilter& filter, TailScan& scan) const {
+  void scan_tail(std::size_t upto, RowDistance& distance, const RowFilter& filter, TailScan& scan) const {
     const Tail& tail = *view_.tail;
     TopK top(search_.k);
     for (const auto& [d, i] : scan.best) top.offer(d, i);
@@ -62,18 +62,18 @@ class ViewSearch {
     scan.seen = upto;
   }
 
-  // Adds the tail's rows and drops what died meanwhile. A write appends before it kills, so looping until no row
-  // was appended since the last look at the dead sees every point exactly once.
+  // Adds the tail's rows and drops what died meanwhile. A write appends before it kills: looping until no row was
+  // appended since the last look at the dead misses no point, and of two versions seen together the newer one counts.
   std::vector<Candidate> merge_tail(const PreparedQuery& query, RowAnswer& answer) const {
     const Tail& tail = *view_.tail;
-    const ExactDistance distance(options_.metric, query.values.data(), query.width, options_.dim);
+    RowDistance distance(generation_, options_.metric, query, options_.dim);
     TailScan scan;
     std::vector<Candidate> merged;
     for (std::size_t upto = tail.size();; upto = tail.size()) {
       const RowFilter filter(generation_, dead_, search_.allowed_slots);
       scan_tail(upto, distance, filter, scan);
       merged.clear();
-      for (const RowDistance& r : answer.rows)
+      for (const RankedRow& r : answer.rows)
         if (filter(r.row)) merged.push_back({r.distance, false, r.row});
       for (const auto& [d, i] : scan.best)
         if (filter.allows(tail.row(i).slot)) merged.push_back({d, true, i});
@@ -83,19 +83,36 @@ class ViewSearch {
       if (a.distance != b.distance) return a.distance < b.distance;
       return a.in_tail != b.in_tail ? b.in_tail : a.number < b.number;
     });
+    if (!scan.best.empty()) drop_older_versions(merged);
     if (merged.size() > search_.k) merged.resize(search_.k);
     if (search_.explain && scan.seen > 0)
       answer.stages.push_back(all_rows_report("tail", query.width, scan.seen, scan.best.size()));
     return merged;
   }
 
+  void drop_older_versions(std::vector<Candidate>& candidates) const {
+    std::unordered_map<PointId, Slot, PointIdHash> newest;
+    for (const Candidate& c : candidates) {
+      Slot& slot = newest.try_emplace(point(c).id(), slot_of(c)).first->second;
+      slot = std::max(slot, slot_of(c));
+    }
+    if (newest.size() == candidates.size()) return;
+    std::erase_if(candidates, [&](const Candidate& c) { return newest[point(c).id()] != slot_of(c); });
+  }
+
+  const PointEntry& point(const Candidate& c) const {
+    return c.in_tail ? view_.tail->row(c.number).point : generation_.point(c.number);
+  }
+  Slot slot_of(const Candidate& c) const {
+    return c.in_tail ? view_.tail->row(c.number).slot : generation_.slot_of(c.number);
+  }
+
   Hit make_hit(const Candidate& c) const {
     Hit hit;
-    const PointEntry& point = c.in_tail ? view_.tail->row(c.number).point : generation_.point(c.number);
     const std::uint32_t value = c.in_tail ? view_.tail->row(c.number).value : generation_.value(c.number);
-    hit.slot = c.in_tail ? view_.tail->row(c.number).slot : generation_.slot_of(c.number);
-    hit.id = point.id();
-    hit.version = point.version();
+    hit.slot = slot_of(c);
+    hit.id = point(c).id();
+    hit.version = point(c).version();
     hit.distance = c.distance;
     hit.score = score_from_distance(options_.metric, c.distance);
     if (value != kNoValue) hit.value = value;
@@ -128,9 +145,9 @@ class ViewSearch {
             QueryResult* results) const {
     if (to_scan.empty()) return;
     const std::uint32_t width = queries.front().width;
-    std::vector<float> together;
-    for (const std::size_t i : to_scan) together.insert(together.end(), queries[i].values.begin(), queries[i].values.end());
-    auto answers = scan_rows(generation_, options_.metric, together, to_scan.size(), width, filter, search_.k);
+    std::vector<const PreparedQuery*> scanned;
+    for (const std::size_t i : to_scan) scanned.push_back(&queries[i]);
+    auto answers = scan_rows(generation_, options_.metric, scanned, filter, search_.k);
     for (std::size_t j = 0; j < to_scan.size(); ++j) {
       if (search_.explain && generation_.rows() > 0)
         answers[j].stages.push_back(all_rows_report("scan", width, generation_.rows(), answers[j].rows.size()));

@@ -4,9 +4,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 say() { printf '%s\n' "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
-# The process that run_logged waits for; a script that is stopped meanwhile ends it too: trap stop_running EXIT.
+# The process group that run_logged waits for; a script that is stopped meanwhile ends it too: trap stop_running EXIT.
 running=
-stop_running() { if [ -n "$running" ]; then kill "$running" 2>/dev/null || true; fi; }
+stop_running() { if [ -n "$running" ]; then kill -- "-$running" 2>/dev/null || true; fi; }
 
 # run_logged LABEL LOG COMMAND...: output goes to LOG; prints the label, a sign of life every 20 s and the time taken.
 # On failure prints the errors found in the log (or its end) and where the log is, and returns 1.
@@ -14,7 +14,9 @@ run_logged() {
   local label=$1 log=$2 begun=$SECONDS next=20 pid step
   shift 2
   mkdir -p "$(dirname "$log")"
+  set -m  # a process group of its own
   "$@" >"$log" 2>&1 </dev/null &
+  set +m
   pid=$!
   running=$pid
   while kill -0 "$pid" 2>/dev/null; do
@@ -30,8 +32,8 @@ run_logged() {
     say "  $label: done in $((SECONDS - begun)) s"
     return 0
   fi
-  { grep -nE '(^|[^a-z])(error|Error|FAILED|E):' "$log" | head -20 || true; } >&2
-  { echo "--- end of $log"; tail -15 "$log"; } >&2
+  { grep -nE '(^|[^a-z])(error|Error|FAILED|E):' "$log" | head -20 | cut -c1-300 || true; } >&2
+  { echo "--- end of $log"; tail -15 "$log" | cut -c1-300; } >&2
   printf '%s\n' "$label failed; the whole output is in $log" >&2
   return 1
 }

@@ -7,12 +7,11 @@
 set -euo pipefail
 
 base=(
-  g++ cmake ninja-build ccache pkg-config
+  g++ cmake ninja-build ccache
   librocksdb-dev libxxhash-dev                               # storage
   libhnswlib-dev libeigen3-dev                               # index
   libboost-dev nlohmann-json3-dev libspdlog-dev libcli11-dev  # server and command line
-  pybind11-dev python3-dev python3-numpy                     # Python package
-  python3 curl                                               # scripts
+  python3 python3-numpy curl                                 # scripts and their tests
 )
 tests=(catch2)
 bench=(libbenchmark-dev libfaiss-dev libopenblas-dev libhdf5-dev)
@@ -64,7 +63,7 @@ echo "  packages: installing ${#missing[@]} of ${#wanted[@]} with apt-get"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 apt_get() {
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" \
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "PATH=$PATH:/usr/sbin:/sbin" apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" \
     >>"$log" 2>&1 </dev/null
 }
 # A refresh that fails (no network, one broken source) matters only when the install then fails too.

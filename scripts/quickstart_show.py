@@ -82,7 +82,8 @@ def main(url, collection, folder, row=93):
         print(f"   {stage['stage']:<8} {stage['width']:>5} {stage['candidates_in']:>7} {stage['candidates_out']:>6} "
               f"{stage['coordinates_read']:>12,} {stage['microseconds']:>5.0f} us")
     if read:
-        print(f"   A scan reads {total * len(query):,} coordinates; this query read {total * len(query) / read:.0f} times fewer.")
+        scan = total * len(query)
+        print(f"   A scan reads {scan:,} coordinates; this query read {scan / read:.0f} times fewer.")
 
     answer = post(f"{url}/collections/{collection}/knnlm/lookup", {"queries": [query], **LOOKUP})
     tokens = answer["distributions"][0]["tokens"]

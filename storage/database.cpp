@@ -145,7 +145,8 @@ struct Database::Impl {
     // The handle keeps the directory's lock, as users may hold it longer than the Database.
     std::shared_ptr<Collection> collection(new Collection(name, records->options(), records, generations,
                                                           [sink = log](const std::string& line) { (*sink)(line); }),
-                                           [keep = lock](Collection* owned) { delete owned; });
+                                           // A deleter lives as long as the last weak_ptr; the lock must not.
+                                           [keep = lock](Collection* owned) mutable { delete owned; keep.reset(); });
     return {std::move(collection), records->attributes()};
   }
 

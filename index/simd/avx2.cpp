@@ -81,10 +81,11 @@ inline void code_distances(const std::uint8_t* q, const CodeBatch& batch, std::i
   const __m256i ones = _mm256_set1_epi16(1);
   const auto row = [&](std::size_t r) { return batch.base + static_cast<std::size_t>(batch.rows[r]) * batch.stride; };
   const std::size_t n = batch.length, count = batch.count;
-  for (std::size_t r = 0; r < kPrefetchRows && r < count; ++r) prefetch_row(row(r), n);
+  const std::size_t ahead = batch.prefetch ? count : 0;  // rows that may be sent for
+  for (std::size_t r = 0; r < kPrefetchRows && r < ahead; ++r) prefetch_row(row(r), n);
   std::size_t r = 0;
   for (; r + 4 <= count; r += 4) {
-    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < count; ++p) prefetch_row(row(p), n);
+    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(row(p), n);
     const std::uint8_t *x0 = row(r), *x1 = row(r + 1), *x2 = row(r + 2), *x3 = row(r + 3);
     __m256i a0 = _mm256_setzero_si256(), a1 = a0, a2 = a0, a3 = a0;
     for (std::size_t i = 0; i < n; i += 32) {

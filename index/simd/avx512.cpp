@@ -85,10 +85,11 @@ inline void code_distances(const std::uint8_t* q, const CodeBatch& batch, std::i
   const std::size_t whole = batch.length & ~std::size_t{63}, count = batch.count;
   const bool half = batch.length != whole;  // 32 coordinates remain
   const __mmask64 half_mask = 0xFFFFFFFFull;
-  for (std::size_t r = 0; r < kPrefetchRows && r < count; ++r) prefetch_row(row(r), batch.length);
+  const std::size_t ahead = batch.prefetch ? count : 0;  // rows that may be sent for
+  for (std::size_t r = 0; r < kPrefetchRows && r < ahead; ++r) prefetch_row(row(r), batch.length);
   std::size_t r = 0;
   for (; r + 4 <= count; r += 4) {
-    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < count; ++p)
+    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p)
       prefetch_row(row(p), batch.length);
     const std::uint8_t *x0 = row(r), *x1 = row(r + 1), *x2 = row(r + 2), *x3 = row(r + 3);
     __m512i a0 = _mm512_setzero_si512(), a1 = a0, a2 = a0, a3 = a0;

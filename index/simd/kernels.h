@@ -19,6 +19,7 @@ struct CodeBatch {
   const std::uint32_t* rows;   // row numbers
   std::size_t count;
   std::size_t length;          // coordinates used, multiple of kCodeAlign
+  bool prefetch;               // send for rows ahead; false: the caller has done so
 };
 
 struct Kernels {
@@ -31,7 +32,7 @@ struct Kernels {
   float (*dot_f16)(const float* q, const std::uint16_t* x, std::size_t n);
 
   // Sum of (q - x)^2 of codes (both 0..127), and sum of q * x with a signed query (-127..127).
-  // Bit-identical across tables. Rows ahead in the batch are prefetched.
+  // Bit-identical across tables.
   void (*l2_codes)(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out);
   void (*dot_codes)(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out);
 

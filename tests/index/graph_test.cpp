@@ -87,7 +87,7 @@ TEST_CASE("the walk finds what a scan over the codes finds") {
       QueryCode q;
       q.assign(f.quantizer, metric, queries.data() + i * Fixture::kDim);
       const PrefixScorer score(f.matrix, f.quantizer, q, 64);
-      const WalkCounters c = walk(g, score, {200, 10, 10, 0}, {}, scratch);
+      const WalkCounters c = walk(g, score, {200, 200, 10, 10, 0}, {}, scratch);
       CHECK(c.evaluations < Fixture::kRows);
       std::vector<std::uint32_t> rows(Fixture::kRows), keys(Fixture::kRows);
       for (std::uint32_t r = 0; r < Fixture::kRows; ++r) rows[r] = r;
@@ -112,8 +112,8 @@ TEST_CASE("a distance gap saves evaluations and a pool without one does not stop
     QueryCode q;
     q.assign(f.quantizer, Metric::l2, queries.data() + i * Fixture::kDim);
     const PrefixScorer score(f.matrix, f.quantizer, q, 64);
-    const WalkCounters a = walk(g, score, {300, 10, 20, 0.1f}, {}, scratch);
-    const WalkCounters b = walk(g, score, {300, 10, 20, 0}, {}, scratch);
+    const WalkCounters a = walk(g, score, {300, 300, 10, 20, 0.1f}, {}, scratch);
+    const WalkCounters b = walk(g, score, {300, 300, 10, 20, 0}, {}, scratch);
     with_gap += a.evaluations;
     without += b.evaluations;
     CHECK_FALSE(b.stopped_by_gap);

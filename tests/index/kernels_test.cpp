@@ -63,7 +63,7 @@ TEST_CASE("code kernels are bit-identical to the scalar twin for every batch siz
       for (std::size_t count = 0; count <= rows; ++count) {
         std::vector<std::uint32_t> picked(count);
         for (auto& p : picked) p = static_cast<std::uint32_t>(rng() % rows);
-        const simd::CodeBatch batch{base.data(), stride, picked.data(), count, length};
+        const simd::CodeBatch batch{base.data(), stride, picked.data(), count, length, count % 2 == 0};
         std::vector<std::int32_t> expected(count), got(count);
         simd::scalar_kernels().l2_codes(q.data(), batch, expected.data());
         k->l2_codes(q.data(), batch, got.data());

@@ -38,7 +38,7 @@ std::vector<float> mixed_rows(std::size_t count, std::uint32_t dim, unsigned see
 
 std::vector<float> rotated(const PcaRotation& rotation, const std::vector<float>& rows) {
   std::vector<float> out(rows.size());
-  rotation.apply_batch(rows, rows.size() / rotation.dim(), out);
+  rotation.apply_batch(rows, rows.size() / rotation.dim(), rotation.dim(), out);
   return out;
 }
 
@@ -272,9 +272,9 @@ TEST_CASE("A rotation refuses wrong sizes and values that are not finite", "[rot
   REQUIRE(apply(4, 5) == ErrorCode::invalid_argument);
   REQUIRE(apply(5, 6) == ErrorCode::invalid_argument);
   REQUIRE(apply(5, 0) == ErrorCode::invalid_argument);
-  REQUIRE(code_of([&] { rotation.apply_batch(all, 3, to); }) == ErrorCode::invalid_argument);
-  REQUIRE(code_of([&] { rotation.apply_batch(all, 4, to.first(15)); }) == ErrorCode::invalid_argument);
-  REQUIRE_NOTHROW(rotation.apply_batch(all, 4, to));
+  REQUIRE(code_of([&] { rotation.apply_batch(all, 3, rotation.dim(), to); }) == ErrorCode::invalid_argument);
+  REQUIRE(code_of([&] { rotation.apply_batch(all, 4, rotation.dim(), to.first(15)); }) == ErrorCode::invalid_argument);
+  REQUIRE_NOTHROW(rotation.apply_batch(all, 4, rotation.dim(), to));
 
   rows[7] = std::nanf("");
   REQUIRE(learn(4, 5) == ErrorCode::invalid_argument);

@@ -84,9 +84,10 @@ TEST_CASE("text that is not JSON is refused with its place") {
   CHECK(complaint("[1e999]") == "Format error in JSON body: number out of range at line 1 column 2");
   CHECK(complaint("[\"\xff\"]") == "Format error in JSON body: text that is not UTF-8 at line 1 column 3");
   CHECK(complaint("{'a':1}") == "Format error in JSON body: expected a key in double quotes at line 1 column 2");
-  for (const char* text : {"[NaN]", "[Infinity]", "[-Infinity]", "[01]", "[+1]", "[.5]", "[1.]", "[1e]", "[0x10]",
-                           "[1 2]", "{\"a\" 1}", "{\"a\":}", "{,}", "[\"\\x\"]", "[\"\\ud800\"]", "[\"\\udc00\"]", "[\"a", "tru",
-                           "[\"\\u12g4\"]", "[\"\t\"]", "nul", "[[]", "[-]", "\xEF\xBB\xBF{}"})
+  for (const char* text :
+       {"[NaN]", "[Infinity]", "[-Infinity]", "[01]", "[+1]", "[.5]", "[1.]", "[1e]", "[0x10]", "[1 2]", "{\"a\" 1}",
+        "{\"a\":}", "{,}", "[\"\\x\"]", "[\"\\ud800\"]", "[\"\\udc00\"]", "[\"a", "tru", "[\"\\u12g4\"]", "[\"\t\"]",
+        "nul", "[[]", "[-]", "\xEF\xBB\xBF{}"})
     CHECK_FALSE(accepts(text));
 }
 
