@@ -7,6 +7,10 @@ endif()
 
 add_library(nestor_warnings INTERFACE)
 target_compile_options(nestor_warnings INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+  # GCC 12 reports its own string header and optional (PR105329, PR105562).
+  target_compile_options(nestor_warnings INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
+endif()
 
 if(NESTOR_SANITIZE)
   string(REPLACE "," ";" _sanitizers "${NESTOR_SANITIZE}")

@@ -1,6 +1,6 @@
 #pragma once
 // The one exception type of Nestor. Every room throws it; each door maps its code once
-// (HTTP status in server/protocol, Python exception in client/python, exit code in client/cli).
+// (HTTP status in server/protocol, exit code in client/cli).
 
 #include <stdexcept>
 #include <string>

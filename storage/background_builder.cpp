@@ -19,14 +19,6 @@ BackgroundBuilder::~BackgroundBuilder() {
   thread_.join();
 }
 
-void BackgroundBuilder::wake() {
-  {
-    const std::lock_guard lock(mutex_);
-    awake_ = true;
-  }
-  changed_.notify_all();
-}
-
 bool BackgroundBuilder::stopping() {
   const std::lock_guard lock(mutex_);
   return stop_;
@@ -37,8 +29,7 @@ void BackgroundBuilder::run() {
   while (!stopping()) {
     look_once();
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, options_.poll, [this] { return stop_ || awake_; });
-    awake_ = false;
+    changed_.wait_for(lock, options_.poll, [this] { return stop_; });
   }
 }
 

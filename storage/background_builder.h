@@ -33,9 +33,6 @@ class BackgroundBuilder {
   BackgroundBuilder(const BackgroundBuilder&) = delete;
   BackgroundBuilder& operator=(const BackgroundBuilder&) = delete;
 
-  // Looks now instead of at the next poll.
-  void wake();
-
  private:
   using Clock = std::chrono::steady_clock;
 
@@ -58,7 +55,6 @@ class BackgroundBuilder {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stop_ = false;   // guarded by mutex_
-  bool awake_ = false;  // guarded by mutex_
   std::thread thread_;  // last: it uses all of the above
 };
 

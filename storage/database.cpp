@@ -105,8 +105,8 @@ struct Database::Impl {
   std::map<std::string, std::string> damaged;
   std::unique_ptr<BackgroundBuilder> builder;  // goes first
 
-  Impl(const fs::path& directory, const DatabaseOptions& options)
-      : log(std::make_shared<Logger>(options.log)),
+  Impl(const fs::path& directory, DatabaseOptions options)
+      : log(std::make_shared<Logger>(std::move(options.log))),
         lock(std::make_shared<DirectoryLock>(directory, options.create_if_missing)),
         resources(make_store_resources()) {
     // Absolute, so that a program that changes its working directory does not lose its files.
@@ -129,6 +129,10 @@ struct Database::Impl {
   void open_all() {
     for (const std::string& entry : Directory(collections).files()) {
       const std::string name = unescape_name(entry);
+      if (escape_name(name) != entry) {
+        (*log)("ignored " + (collections / entry).string() + ": no directory name that Nestor writes");
+        continue;
+      }
       try {
         served.emplace(name, open_one(name));
       } catch (const std::exception& error) {
@@ -146,7 +150,10 @@ struct Database::Impl {
     std::shared_ptr<Collection> collection(new Collection(name, records->options(), records, generations,
                                                           [sink = log](const std::string& line) { (*sink)(line); }),
                                            // A deleter lives as long as the last weak_ptr; the lock must not.
-                                           [keep = lock](Collection* owned) mutable { delete owned; keep.reset(); });
+                                           [keep = lock](Collection* owned) mutable {
+                                             delete owned;
+                                             keep.reset();
+                                           });
     return {std::move(collection), records->attributes()};
   }
 
@@ -191,6 +198,23 @@ struct Database::Impl {
       throw;
     }
   }
+
+  // Moves the collection's directory away for good; what remains is to remove it.
+  fs::path bury(const std::string& name) const {
+    fs::path grave = trash / random_digits();
+    rename_durably(collections / escape_name(name), grave);
+    return grave;
+  }
+
+  // One that cannot even be opened was not created.
+  Served open_new(const std::string& name) {
+    try {
+      return open_one(name);
+    } catch (...) {
+      remove_tree(bury(name));
+      throw;
+    }
+  }
 };
 
 Database::Database() = default;
@@ -198,7 +222,7 @@ Database::~Database() = default;
 
 std::unique_ptr<Database> Database::open(const fs::path& directory, DatabaseOptions options) {
   std::unique_ptr<Database> database(new Database());
-  database->impl_ = std::make_unique<Impl>(directory, options);
+  database->impl_ = std::make_unique<Impl>(directory, std::move(options));
   return database;
 }
 
@@ -228,11 +252,9 @@ std::shared_ptr<Collection> Database::create_collection(const std::string& name,
   const std::lock_guard change(impl_->change_mutex);
   impl_->check_free(name);
   impl_->build_on_disk(name, validated, attributes);
-  Served entry = impl_->open_one(name);
-  const std::shared_ptr<Collection> collection = entry.collection;
+  Served entry = impl_->open_new(name);
   const std::lock_guard guard(impl_->mutex);
-  impl_->served.emplace(name, std::move(entry));
-  return collection;
+  return impl_->served.emplace(name, std::move(entry)).first->second.collection;
 }
 
 std::shared_ptr<Collection> Database::collection(const std::string& name) const {
@@ -251,8 +273,7 @@ bool Database::delete_collection(const std::string& name) {
     const std::lock_guard guard(impl_->mutex);
     if (!impl_->served.contains(name) && !impl_->damaged.contains(name)) return false;
   }
-  const fs::path grave = impl_->trash / random_digits();
-  rename_durably(impl_->collections / escape_name(name), grave);
+  const fs::path grave = impl_->bury(name);
   Served last;  // its files close after the lock is released, unless someone still searches
   {
     const std::lock_guard guard(impl_->mutex);

@@ -44,7 +44,10 @@ Directory prepare(const std::filesystem::path& directory, bool create) {
   } else {
     make_directories(directory);
   }
-  return Directory(directory);
+  Directory opened(directory);
+  if (!create && !opened.exists(kLockFile))
+    throw Error(ErrorCode::not_found, directory.string() + " is not a Nestor data directory (it has no LOCK file)");
+  return opened;
 }
 
 std::string holder(const std::string& text) {

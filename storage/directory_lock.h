@@ -12,7 +12,8 @@ namespace nestor::storage {
 
 class DirectoryLock {
  public:
-  // Makes the directory with its parents when `create`. Throws Error: not_found (missing and not to be made),
+  // Makes the directory with its parents when `create`. Throws Error: not_found (missing, or never a data
+  // directory, and not to be made),
   // failed_precondition (held by another process; or a directory with entries like ours that Nestor did not make, or
   // made by a newer one), permission_denied, invalid_argument (a file is in the way).
   DirectoryLock(const std::filesystem::path& directory, bool create);

@@ -36,7 +36,7 @@ std::string encode_manifest(const std::string& file) {
 std::string decode_manifest(const std::string& text) {
   if (!text.starts_with(kManifestHead)) throw Error(ErrorCode::data_loss, "not a manifest of version 1");
   const std::size_t name_end = text.find('\n', kManifestHead.size());
-  const std::string file = text.substr(kManifestHead.size(), name_end - kManifestHead.size());
+  std::string file = text.substr(kManifestHead.size(), name_end - kManifestHead.size());
   if (name_end == std::string::npos || text != encode_manifest(file))
     throw Error(ErrorCode::data_loss, "fails its checksum");
   if (!parse_generation_name(file)) throw Error(ErrorCode::data_loss, "names \"" + file + "\", no generation file");
@@ -136,6 +136,7 @@ std::vector<std::string> GenerationDirectory::candidates(
     if (const auto name = parse_generation_name(file)) names.push_back(*name);
   std::sort(names.begin(), names.end(), std::greater<>());
   std::vector<std::string> files;
+  files.reserve(names.size());
   for (const GenerationName& name : names) files.push_back(to_string(name));
 
   try {

@@ -27,21 +27,15 @@ ErrorCode code_of_io_error(const rocksdb::Status& status) {
 ErrorCode code_of(const rocksdb::Status& status) {
   switch (status.code()) {
     case rocksdb::Status::kNotFound:
-    case rocksdb::Status::kCorruption:
-      return ErrorCode::data_loss;
-    case rocksdb::Status::kIOError:
-      return code_of_io_error(status);
-    case rocksdb::Status::kMemoryLimit:
-      return ErrorCode::resource_exhausted;
+    case rocksdb::Status::kCorruption: return ErrorCode::data_loss;
+    case rocksdb::Status::kIOError: return code_of_io_error(status);
+    case rocksdb::Status::kMemoryLimit: return ErrorCode::resource_exhausted;
     case rocksdb::Status::kBusy:
-    case rocksdb::Status::kTryAgain:
-      return ErrorCode::failed_precondition;
+    case rocksdb::Status::kTryAgain: return ErrorCode::failed_precondition;
     case rocksdb::Status::kShutdownInProgress:
     case rocksdb::Status::kTimedOut:
-    case rocksdb::Status::kAborted:
-      return ErrorCode::unavailable;
-    default:
-      return ErrorCode::internal;
+    case rocksdb::Status::kAborted: return ErrorCode::unavailable;
+    default: return ErrorCode::internal;
   }
 }
 

@@ -1,6 +1,6 @@
 #include "storage/database.h"
 
-#include <sys/stat.h>
+#include <rocksdb/db.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "storage/collection_name.h"
+#include "storage/record_codec.h"
+#include "storage/rocks_options.h"
 #include "tests/storage/child_process.h"
 #include "tests/storage/expect_error.h"
 #include "tests/storage/temporary_directory.h"
@@ -117,6 +119,22 @@ std::filesystem::path rocks_of(const std::filesystem::path& database, const std:
   for (const auto& entry : std::filesystem::directory_iterator(database / "collections" / collection))
     if (entry.path().filename().string().starts_with("rocks-")) return entry.path();
   return {};
+}
+
+// Changes one record of a closed store behind its back.
+void overwrite_meta(const std::filesystem::path& rocks, std::string_view key,
+                    const std::function<void(std::string&)>& change) {
+  const auto resources = make_store_resources();
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  REQUIRE(
+      rocksdb::DB::Open(database_options(*resources), rocks.string(), column_families(*resources), &handles, &db).ok());
+  const std::unique_ptr<rocksdb::DB> owner(db);
+  std::string record;
+  REQUIRE(db->Get({}, handles[kMetaFamily], {key.data(), key.size()}, &record).ok());
+  change(record);
+  REQUIRE(db->Put({}, handles[kMetaFamily], {key.data(), key.size()}, record).ok());
+  for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
 }
 
 // Exit codes: 0 opened, otherwise 10 + the error's code.
@@ -389,6 +407,31 @@ TEST_CASE("a damaged collection is listed with its reason and the others are ser
   CHECK(database->collection_names() == std::vector<std::string>{"good", "norows"});
 }
 
+TEST_CASE("a damaged options record keeps only its own collection down") {
+  const TemporaryDirectory directory;
+  {
+    const auto database = Database::open(directory.path(), quiet());
+    database->create_collection("good", options_of());
+    database->create_collection("bad", options_of());
+  }
+  overwrite_meta(rocks_of(directory.path(), "bad"), kCollectionKey, [](std::string& record) { record[5] ^= 1; });
+  const auto database = Database::open(directory.path(), quiet());
+  CHECK(database->collection_names() == std::vector<std::string>{"good"});
+  REQUIRE(database->damaged().size() == 1);
+  CHECK(mentions(database->damaged()[0].reason, "collection record fails its checksum"));
+}
+
+TEST_CASE("a directory name that Nestor does not write is passed over with a log line") {
+  const TemporaryDirectory directory;
+  Database::open(directory.path(), quiet())->create_collection("a b", options_of());
+  std::filesystem::create_directory(directory / "collections/a b");
+  LogLines log;
+  const auto database = Database::open(directory.path(), log.options());
+  CHECK(database->collection_names() == std::vector<std::string>{"a b"});
+  CHECK(database->damaged().empty());
+  CHECK(log.say("ignored " + (directory / "collections/a b").string()));
+}
+
 TEST_CASE("what a crash left in tmp and trash is removed, in a directory of Nestor's only") {
   const TemporaryDirectory directory;
   Database::open(directory / "data", quiet())->create_collection("words", options_of());
@@ -416,6 +459,9 @@ TEST_CASE("a directory that cannot be used is one clear error") {
   const std::string missing = error_of(ErrorCode::not_found, [&] { Database::open(directory / "none", no_create); });
   CHECK(mentions(missing, (directory / "none").string()));
   CHECK_FALSE(std::filesystem::exists(directory / "none"));
+  std::filesystem::create_directory(directory / "empty");
+  error_of(ErrorCode::not_found, [&] { Database::open(directory / "empty", no_create); });
+  CHECK(std::filesystem::is_empty(directory / "empty"));
   const std::string file = error_of(ErrorCode::invalid_argument, [&] { Database::open(directory / "file", quiet()); });
   CHECK(mentions(file, "is a file, not a directory"));
   for (const char* below : {"file/data", "file/deeper/data"}) {
