@@ -108,7 +108,7 @@ TEST_CASE("format version 1 is written as it always was") {
   CHECK(hex(encode_state({1, 2, 3}).view()) == "010000000100000000000000020000000300000000000000");
   CHECK(hex(encode_collection({small_options(), "{}"})) ==
         "010000000c0000000000000010000000c80000002a000000000000008813000003000000040000000800000"
-        "00c000000010000000c000000020000007b7d?");
+        "00c000000010000000c000000020000007b7d66fe305567441b74");
 }
 
 TEST_CASE("records that are cut short, too long or flipped are data loss, never undefined") {

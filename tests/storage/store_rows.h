@@ -22,6 +22,8 @@ inline index::CollectionOptions small_options(index::ScalarType type = index::Sc
   options.widths = {4, 8, 12};
   options.metric = index::Metric::l2;
   options.scalar_type = type;
+  options.graph = {16, 200, 42};  // spelt out: the golden bytes must not follow the defaults
+  options.exact_below = 5000;
   return options.validated();
 }
 
