@@ -30,7 +30,7 @@ CollectionOptions CollectionOptions::validated() const {
   if (out.widths.empty()) out.widths = default_widths(dim);
   if (out.widths.back() < dim) out.widths.push_back(dim);  // the full width is always a rung
   check_widths(out.widths, dim);
-  if (out.graphs.empty()) out.graphs = default_graphs(out.widths);
+  if (out.graphs.empty()) out.graphs = default_graphs(out.widths, out.rotation);
   std::sort(out.graphs.begin(), out.graphs.end());
   out.graphs.erase(std::unique(out.graphs.begin(), out.graphs.end()), out.graphs.end());
   for (const std::uint32_t g : out.graphs)
@@ -50,10 +50,11 @@ std::vector<std::uint32_t> default_widths(std::uint32_t dim) {
   return widths;
 }
 
-std::vector<std::uint32_t> default_graphs(const std::vector<std::uint32_t>& widths) {
+std::vector<std::uint32_t> default_graphs(const std::vector<std::uint32_t>& widths, Rotation rotation) {
+  const std::uint32_t most = rotation == Rotation::none ? 256 : 128;
   std::uint32_t best = widths.front();
   for (const std::uint32_t w : widths)
-    if (w <= 256) best = w;
+    if (w <= most) best = w;
   return {best};
 }
 

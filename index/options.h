@@ -29,7 +29,7 @@ struct CollectionOptions {
   Metric metric = Metric::cosine;
   ScalarType scalar_type = ScalarType::float32;
   std::vector<std::uint32_t> widths;         // ascending, last == dim; empty: default_widths(dim)
-  std::vector<std::uint32_t> graphs;         // subset of widths that get a graph; empty: default_graphs(widths)
+  std::vector<std::uint32_t> graphs;         // subset of widths that get a graph; empty: default_graphs(widths, rotation)
   Rotation rotation = Rotation::none;
   GraphParameters graph;
   // Fewer live rows than this: no graph, exact search.
@@ -44,7 +44,8 @@ struct CollectionOptions {
 // Powers of two from 32 up to below dim, then dim: dim 256 -> 32, 64, 128, 256.
 std::vector<std::uint32_t> default_widths(std::uint32_t dim);
 // One graph, at the widest width of at most 256 coordinates: measured, int8 codes of min(D, 256)
-// coordinates cost no recall (docs/architecture.md).
-std::vector<std::uint32_t> default_graphs(const std::vector<std::uint32_t>& widths);
+// coordinates cost no recall (docs/architecture.md). Rotated: at most 128, since principal components say more each
+// and every coded coordinate of a query costs dim multiply-adds.
+std::vector<std::uint32_t> default_graphs(const std::vector<std::uint32_t>& widths, Rotation rotation);
 
 }  // namespace nestor::index

@@ -47,6 +47,20 @@ double best_range(std::vector<float>& magnitudes) {
 
 }  // namespace
 
+// Calls work(first coordinate, count, code position) for each band and zeroes the padding: plain loops over
+// neighbouring bytes, which the compiler turns into vector code.
+template <class Work>
+void Quantizer::for_each_band(std::uint8_t* out, const Work& work) const {
+  std::size_t coordinate = 0, position = 0;
+  for (std::size_t b = 0; b < widths_.size(); ++b) {
+    const std::size_t n = widths_[b] - coordinate;
+    work(coordinate, n, out + position);
+    std::memset(out + position + n, 0, lengths_[b] - position - n);
+    coordinate = widths_[b];
+    position = lengths_[b];
+  }
+}
+
 void Quantizer::lay_out(std::span<const std::uint32_t> widths) {
   widths_.assign(widths.begin(), widths.end());
   positions_.resize(widths.back());
@@ -95,20 +109,25 @@ std::size_t Quantizer::code_length(std::uint32_t width) const {
 }
 
 void Quantizer::encode(const float* row, std::uint8_t* out) const {
-  std::memset(out, 0, row_length());
   const float scale = 1.0f / step_;
-  for (std::size_t j = 0; j < dim(); ++j) {
-    const float c = std::nearbyintf((row[j] - offsets_[j]) * scale);
-    out[positions_[j]] = static_cast<std::uint8_t>(std::clamp(c, 0.0f, static_cast<float>(kLevels)));
-  }
+  for_each_band(out, [&](std::size_t j, std::size_t n, std::uint8_t* band) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const float level = (row[j + i] - offsets_[j + i]) * scale + 0.5f;  // positive after the clamp: truncation rounds
+      band[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(std::min(std::max(level, 0.0f), kLevels + 0.5f)));
+    }
+  });
 }
 
 float Quantizer::encode_dot_query(const float* query, std::int8_t* out) const {
   float largest = 1e-30f;
   for (std::size_t j = 0; j < dim(); ++j) largest = std::max(largest, std::fabs(query[j]));
   const float alpha = 127.0f / largest;
-  std::memset(out, 0, row_length());
-  for (std::size_t j = 0; j < dim(); ++j) out[positions_[j]] = static_cast<std::int8_t>(std::nearbyintf(query[j] * alpha));
+  for_each_band(reinterpret_cast<std::uint8_t*>(out), [&](std::size_t j, std::size_t n, std::uint8_t* band) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const float level = query[j + i] * alpha + 128.5f;
+      band[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(level) - 128);
+    }
+  });
   return alpha;
 }
 

@@ -48,6 +48,8 @@ class Quantizer {
 
  private:
   void lay_out(std::span<const std::uint32_t> widths);
+  template <class Work>
+  void for_each_band(std::uint8_t* out, const Work& work) const;
 
   std::vector<std::uint32_t> widths_;
   std::vector<std::size_t> lengths_;     // code length at each width

@@ -22,43 +22,40 @@ inline __m256 load_row(const std::uint16_t* x) {
 inline float load_one(const float* x) { return *x; }
 inline float load_one(const std::uint16_t* x) { return _cvtsh_ss(*x); }
 
-template <class Scalar>
-inline float l2(const float* q, const Scalar* x, std::size_t n) {
-  __m256 a = _mm256_setzero_ps(), b = _mm256_setzero_ps();
+// One step of a sum: squared difference or product.
+struct SquareStep {
+  static inline __m256 add(__m256 sum, __m256 q, __m256 x) {
+    const __m256 d = _mm256_sub_ps(q, x);
+    return _mm256_fmadd_ps(d, d, sum);
+  }
+  static inline float one(float q, float x) { return (q - x) * (q - x); }
+};
+struct ProductStep {
+  static inline __m256 add(__m256 sum, __m256 q, __m256 x) { return _mm256_fmadd_ps(q, x, sum); }
+  static inline float one(float q, float x) { return q * x; }
+};
+
+// Four sums side by side: with fewer, each waits for its own last addition.
+template <class Step, class Scalar>
+inline float float_sum(const float* q, const Scalar* x, std::size_t n) {
+  __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
   std::size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    const __m256 d = _mm256_sub_ps(_mm256_loadu_ps(q + i), load_row(x + i));
-    const __m256 e = _mm256_sub_ps(_mm256_loadu_ps(q + i + 8), load_row(x + i + 8));
-    a = _mm256_fmadd_ps(d, d, a);
-    b = _mm256_fmadd_ps(e, e, b);
+  for (; i + 32 <= n; i += 32) {
+    a = Step::add(a, _mm256_loadu_ps(q + i), load_row(x + i));
+    b = Step::add(b, _mm256_loadu_ps(q + i + 8), load_row(x + i + 8));
+    c = Step::add(c, _mm256_loadu_ps(q + i + 16), load_row(x + i + 16));
+    d = Step::add(d, _mm256_loadu_ps(q + i + 24), load_row(x + i + 24));
   }
-  for (; i + 8 <= n; i += 8) {
-    const __m256 d = _mm256_sub_ps(_mm256_loadu_ps(q + i), load_row(x + i));
-    a = _mm256_fmadd_ps(d, d, a);
-  }
-  float sum = horizontal_sum(_mm256_add_ps(a, b));
-  for (; i < n; ++i) sum += (q[i] - load_one(x + i)) * (q[i] - load_one(x + i));
+  for (; i + 8 <= n; i += 8) a = Step::add(a, _mm256_loadu_ps(q + i), load_row(x + i));
+  float sum = horizontal_sum(_mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d)));
+  for (; i < n; ++i) sum += Step::one(q[i], load_one(x + i));
   return sum;
 }
 
-template <class Scalar>
-inline float dot(const float* q, const Scalar* x, std::size_t n) {
-  __m256 a = _mm256_setzero_ps(), b = _mm256_setzero_ps();
-  std::size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    a = _mm256_fmadd_ps(_mm256_loadu_ps(q + i), load_row(x + i), a);
-    b = _mm256_fmadd_ps(_mm256_loadu_ps(q + i + 8), load_row(x + i + 8), b);
-  }
-  for (; i + 8 <= n; i += 8) a = _mm256_fmadd_ps(_mm256_loadu_ps(q + i), load_row(x + i), a);
-  float sum = horizontal_sum(_mm256_add_ps(a, b));
-  for (; i < n; ++i) sum += q[i] * load_one(x + i);
-  return sum;
-}
-
-float l2_f32(const float* q, const float* x, std::size_t n) { return l2(q, x, n); }
-float dot_f32(const float* q, const float* x, std::size_t n) { return dot(q, x, n); }
-float l2_f16(const float* q, const std::uint16_t* x, std::size_t n) { return l2(q, x, n); }
-float dot_f16(const float* q, const std::uint16_t* x, std::size_t n) { return dot(q, x, n); }
+float l2_f32(const float* q, const float* x, std::size_t n) { return float_sum<SquareStep>(q, x, n); }
+float dot_f32(const float* q, const float* x, std::size_t n) { return float_sum<ProductStep>(q, x, n); }
+float l2_f16(const float* q, const std::uint16_t* x, std::size_t n) { return float_sum<SquareStep>(q, x, n); }
+float dot_f16(const float* q, const std::uint16_t* x, std::size_t n) { return float_sum<ProductStep>(q, x, n); }
 
 // Pair sums of 32 code products: codes are at most 127, so 2 * 127 * 127 fits 16 bits.
 struct L2Step {

@@ -17,43 +17,39 @@ inline __m512 load_row(const std::uint16_t* x, __mmask16 m) {
   return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, x));
 }
 
-template <class Scalar>
-inline float l2(const float* q, const Scalar* x, std::size_t n) {
-  __m512 a = _mm512_setzero_ps(), b = _mm512_setzero_ps();
+// One step of a sum: squared difference or product.
+struct SquareStep {
+  static inline __m512 add(__m512 sum, __m512 q, __m512 x) {
+    const __m512 d = _mm512_sub_ps(q, x);
+    return _mm512_fmadd_ps(d, d, sum);
+  }
+};
+struct ProductStep {
+  static inline __m512 add(__m512 sum, __m512 q, __m512 x) { return _mm512_fmadd_ps(q, x, sum); }
+};
+
+// Four sums side by side: with fewer, each waits for its own last addition.
+template <class Step, class Scalar>
+inline float float_sum(const float* q, const Scalar* x, std::size_t n) {
+  __m512 a = _mm512_setzero_ps(), b = a, c = a, d = a;
   std::size_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    const __m512 d = _mm512_sub_ps(_mm512_loadu_ps(q + i), load_row(x + i));
-    const __m512 e = _mm512_sub_ps(_mm512_loadu_ps(q + i + 16), load_row(x + i + 16));
-    a = _mm512_fmadd_ps(d, d, a);
-    b = _mm512_fmadd_ps(e, e, b);
+  for (; i + 64 <= n; i += 64) {
+    a = Step::add(a, _mm512_loadu_ps(q + i), load_row(x + i));
+    b = Step::add(b, _mm512_loadu_ps(q + i + 16), load_row(x + i + 16));
+    c = Step::add(c, _mm512_loadu_ps(q + i + 32), load_row(x + i + 32));
+    d = Step::add(d, _mm512_loadu_ps(q + i + 48), load_row(x + i + 48));
   }
   for (; i < n; i += 16) {
     const __mmask16 m = n - i >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << (n - i)) - 1);
-    const __m512 d = _mm512_sub_ps(_mm512_maskz_loadu_ps(m, q + i), load_row(x + i, m));
-    a = _mm512_fmadd_ps(d, d, a);
+    a = Step::add(a, _mm512_maskz_loadu_ps(m, q + i), load_row(x + i, m));
   }
-  return _mm512_reduce_add_ps(_mm512_add_ps(a, b));
+  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d)));
 }
 
-template <class Scalar>
-inline float dot(const float* q, const Scalar* x, std::size_t n) {
-  __m512 a = _mm512_setzero_ps(), b = _mm512_setzero_ps();
-  std::size_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    a = _mm512_fmadd_ps(_mm512_loadu_ps(q + i), load_row(x + i), a);
-    b = _mm512_fmadd_ps(_mm512_loadu_ps(q + i + 16), load_row(x + i + 16), b);
-  }
-  for (; i < n; i += 16) {
-    const __mmask16 m = n - i >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << (n - i)) - 1);
-    a = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, q + i), load_row(x + i, m), a);
-  }
-  return _mm512_reduce_add_ps(_mm512_add_ps(a, b));
-}
-
-float l2_f32(const float* q, const float* x, std::size_t n) { return l2(q, x, n); }
-float dot_f32(const float* q, const float* x, std::size_t n) { return dot(q, x, n); }
-float l2_f16(const float* q, const std::uint16_t* x, std::size_t n) { return l2(q, x, n); }
-float dot_f16(const float* q, const std::uint16_t* x, std::size_t n) { return dot(q, x, n); }
+float l2_f32(const float* q, const float* x, std::size_t n) { return float_sum<SquareStep>(q, x, n); }
+float dot_f32(const float* q, const float* x, std::size_t n) { return float_sum<ProductStep>(q, x, n); }
+float l2_f16(const float* q, const std::uint16_t* x, std::size_t n) { return float_sum<SquareStep>(q, x, n); }
+float dot_f16(const float* q, const std::uint16_t* x, std::size_t n) { return float_sum<ProductStep>(q, x, n); }
 
 // dpbusd: unsigned bytes times signed bytes, four products added into each 32-bit lane.
 struct L2Step {
