@@ -56,8 +56,10 @@ void fill_default_policy(LadderPlan& plan, const SearchOptions& options, const C
   const std::uint32_t k = options.k;
   // A walk that sees all ranked coordinates orders well up to the codes' rounding; a narrower one needs a longer list.
   const bool whole = plan.walk_width >= plan.rank_width;
+  // The codes' rounding grows with their number against the gaps between neighbours: on wide synthetic vectors
+  // ranking 20 exactly stops at recall 0.98, 40 reaches 0.99 at the same walk.
   plan.keep = whole ? std::max(k + 15, k + k / 4) : std::max(k + 50, 3 * k);
-  plan.rerank = std::max(k + 10, k + k / 8);
+  plan.rerank = whole ? std::max(k + 10, k + k / 8) : std::max(k + 30, 2 * k);
   if (!whole && coded >= plan.rank_width) {
     plan.rescores.push_back({plan.rank_width, plan.rerank});
   } else if (!whole) {  // rotated: the codes end here, and hold nearly all of the distance
