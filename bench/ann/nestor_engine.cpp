@@ -160,7 +160,8 @@ Work NestorEngine::count_work(const Rows& queries, std::size_t) {
   const auto count = static_cast<double>(queries.count);
   for (double* sum : {&work.evaluations, &work.coordinates, &work.code_bytes, &work.float_bytes}) *sum /= count;
   if (collection_->options().rotation != index::Rotation::none)
-    work.query_multiply_adds = static_cast<double>(dim_) * static_cast<double>(dim_);
+    // Only the coded coordinates of a query are rotated.
+    work.query_multiply_adds = static_cast<double>(collection_->options().graphs.back()) * static_cast<double>(dim_);
   return work;
 }
 
