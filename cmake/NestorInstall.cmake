@@ -7,7 +7,7 @@ set(_nestor_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Nestor)
 
 # The public headers: Database and what it returns. Everything else may change from commit to commit.
 set(_nestor_public_headers
-    index/collection.h index/error.h index/knn_lm.h index/options.h index/record_store.h index/search_types.h
+    index/collection.h index/error.h index/knn_lm.h index/options.h index/record_store.h index/row_choice.h index/search_types.h
     index/types.h storage/database.h)
 foreach(_header IN LISTS _nestor_public_headers)
   cmake_path(GET _header PARENT_PATH _room)

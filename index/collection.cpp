@@ -271,6 +271,13 @@ std::vector<Record> Collection::scroll(const std::optional<PointId>& first, std:
 
 std::uint64_t Collection::count() const { return impl_->points.load(); }
 
+std::vector<std::uint64_t> Collection::select_slots(const RowChoice& choice) const {
+  return choose_slots(*impl_->records, choice);
+}
+std::vector<PointId> Collection::select_ids(const RowChoice& choice) const {
+  return choose_ids(*impl_->records, choice);
+}
+
 BuildReport Collection::build(const BuildOptions& options) {
   const std::lock_guard one_build(impl_->build_mutex);
   const auto started = std::chrono::steady_clock::now();

@@ -14,6 +14,7 @@
 
 #include "index/options.h"
 #include "index/record_store.h"
+#include "index/row_choice.h"
 #include "index/search_types.h"
 
 namespace nestor::index {
@@ -117,6 +118,12 @@ class Collection {
   std::vector<Record> scroll(const std::optional<PointId>& first, std::size_t limit, bool with_vector,
                              bool with_payload) const;
   std::uint64_t count() const;
+
+  // Rows chosen by payload or id, for SearchOptions::allowed_slots and for writes. Reads the records, O(live rows)
+  // unless the choice names its points. What is written after the choice is not in it: a point that is replaced
+  // between choice and search is missed by that search.
+  std::vector<std::uint64_t> select_slots(const RowChoice& choice) const;
+  std::vector<PointId> select_ids(const RowChoice& choice) const;  // ascending
 
   // Builds a generation from all live rows and publishes it; searches and writes go on meanwhile.
   BuildReport build(const BuildOptions& options = {});

@@ -249,6 +249,9 @@ std::vector<RowAnswer> scan_rows(const Generation& generation, Metric metric,
   std::vector<std::uint32_t> allowed;
   for (std::size_t first = 0; first < matrix.rows; first += kBlock) {
     const std::size_t last = std::min(matrix.rows, first + kBlock);
+    if (!filter.allows_any(generation.slot_of(static_cast<std::uint32_t>(first)),
+                           generation.slot_of(static_cast<std::uint32_t>(last - 1))))
+      continue;
     allowed.clear();
     for (std::size_t r = first; r < last; ++r)
       if (filter(static_cast<std::uint32_t>(r))) allowed.push_back(static_cast<std::uint32_t>(r));
@@ -256,7 +259,7 @@ std::vector<RowAnswer> scan_rows(const Generation& generation, Metric metric,
     const float* rows = reinterpret_cast<const float*>(matrix.row(first));
     std::size_t stride = matrix.dim;
     if (half) {
-      for (std::size_t r = first; r < last; ++r)
+      for (const std::uint32_t r : allowed)
         kernels().f32_from_f16(reinterpret_cast<const std::uint16_t*>(matrix.row(r)), wide.data() + (r - first) * loaded,
                                loaded);
       rows = wide.data();

@@ -82,6 +82,10 @@ class RecordStore {
 
   // Live rows in slot order, slot >= first. Stops when the visitor returns false.
   virtual void for_each_header(Slot first, const std::function<bool(const RowHeader&)>& visit) const = 0;
+  // The same with each row's payload, as of one moment: JSON object text, empty where there is none, valid during the
+  // call.
+  virtual void for_each_payload(Slot first,
+                                const std::function<bool(const RowHeader&, std::string_view payload)>& visit) const = 0;
   // Live rows' first `width` coordinates in slot order, first <= slot < last.
   virtual void for_each_vector(Slot first, Slot last, std::uint32_t width,
                                const std::function<bool(Slot, std::span<const float>)>& visit) const = 0;

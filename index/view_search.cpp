@@ -1,6 +1,7 @@
 #include "index/view_search.h"
 
 #include <algorithm>
+#include <bit>
 #include <unordered_map>
 #include <vector>
 
@@ -22,7 +23,8 @@ class ViewSearch {
     const RowFilter filter(generation_, dead_, search_.allowed_slots);
     SearchOptions with_width = search_;
     with_width.width = queries.front().width;
-    const LadderPlan plan = plan_ladder(options_, generation_, with_width);
+    LadderPlan plan = plan_ladder(options_, generation_, with_width);
+    if (filter.restricts()) fit_to_filter(plan);
     std::vector<std::size_t> to_scan;
     for (std::size_t i = 0; i < queries.size(); ++i) {
       if (plan.exact) {
@@ -40,6 +42,24 @@ class ViewSearch {
   }
 
  private:
+  // A walk passes many rows to find an allowed one, and the gap would end it at the k-th of all rows. So a small set is
+  // scanned, and for a larger one the walk goes on until its pool should hold one and a half shortlists of allowed
+  // rows. What a caller has set himself stays.
+  void fit_to_filter(LadderPlan& plan) const {
+    constexpr std::size_t kSmallSet = 4000;
+    constexpr std::size_t kSmallShare = 50;  // 2 %
+    constexpr double kMostExplored = 65536;
+    std::size_t allowed = 0;
+    for (const std::uint64_t word : search_.allowed_slots) allowed += static_cast<std::size_t>(std::popcount(word));
+    if (allowed <= std::max(kSmallSet, generation_.rows() / kSmallShare)) plan.exact = true;
+    if (plan.exact || search_.candidates_to_explore || search_.distance_gap) return;
+    const double share = static_cast<double>(allowed) / static_cast<double>(generation_.rows());
+    const double explore = std::min(1.5 * plan.keep / std::min(share, 1.0), kMostExplored);
+    plan.gap = 0;
+    plan.explore = std::max(plan.explore, static_cast<std::uint32_t>(explore));
+    plan.pool = std::max(plan.pool, plan.explore);
+  }
+
   // Candidates from generation and tail, by distance; duplicates of an updated point cannot both be alive.
   struct Candidate {
     float distance;

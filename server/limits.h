@@ -23,6 +23,7 @@ struct RequestLimits {
   std::size_t json_depth = 128;
   std::size_t points = 100'000;            // written, read or deleted by one request; size of a scroll page
   std::size_t searches = 4096;             // in a batch, and queries in a kNN-LM lookup
+  std::size_t filter_conditions = 1024;    // in one filter, at all depths: each is evaluated for each row
   std::size_t creation_bytes = 256 << 10;  // body of a collection's creation: it is kept with the collection
   std::size_t answer_bytes = std::size_t{256} << 20;
   unsigned search_threads = 0;             // for the searches of one batch; 0: all cores

@@ -9,8 +9,6 @@
 namespace nestor::server {
 namespace {
 
-constexpr std::size_t kStoredDepth = 1000;  // deeper than any request may be: what is stored was checked then
-
 std::vector<std::string> read_keys(const JsonValue& value, std::string_view name) {
   expect_array(value, name);
   std::vector<std::string> keys;
@@ -94,6 +92,14 @@ std::optional<std::uint32_t> payload_token(const JsonValue& payload) {
   const auto number = token->as_unsigned();
   if (!number || *number > kMaxToken) return std::nullopt;
   return static_cast<std::uint32_t>(*number);
+}
+
+std::string with_token_field(const JsonValue& payload, std::uint32_t token) {
+  std::string out = "{";
+  bool first = true;
+  for (const auto& [key, value] : payload.members()) append_member(out, first, key, value.text());
+  append_member(out, first, std::string(kTokenField), std::to_string(token));
+  return out + '}';
 }
 
 void append_record_parts(std::string& out, const index::Record& record, const RecordFormat& format) {

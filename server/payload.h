@@ -16,6 +16,8 @@ namespace nestor::server {
 inline constexpr std::string_view kTokenField = "token";
 // 2^32 - 1 is taken: index/ marks rows without a value by it.
 inline constexpr std::uint64_t kMaxToken = 0xFFFFFFFE;
+// Nesting of a stored payload is not limited again: what is stored was checked when it came, by whatever limit then.
+inline constexpr std::size_t kStoredDepth = 1000;
 
 // `with_payload`: a boolean, a list of keys, {"include": keys} or {"exclude": keys}.
 struct PayloadSelector {
@@ -32,6 +34,9 @@ bool read_vector_selector(const JsonValue& request, const Schema& schema, bool b
 
 // The token of a payload object; nullopt when it has none or something else under that name.
 std::optional<std::uint32_t> payload_token(const JsonValue& payload);
+
+// The payload object with the token as a field, for a value that came without one (from an offline build).
+std::string with_token_field(const JsonValue& payload, std::uint32_t token);
 
 struct RecordFormat {
   PayloadSelector payload;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "server/fields.h"
+#include "server/filter_selection.h"
 #include "server/point_ids.h"
 #include "server/protocol.h"
 #include "server/search_params.h"
@@ -19,7 +20,9 @@ void read_page(const JsonValue& body, QueryRequest& query) {
   query.offset = integer_field(body, "offset").value_or(0);
 }
 
-void read_common(const JsonValue& body, const OpenCollection& target, QueryRequest& query) {
+void read_common(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits, QueryRequest& query) {
+  query.filter = read_filter_field(body, target, limits);
+  if (query.filter) query.filter_text = required_field(body, "filter").text();
   read_page(body, query);
   if (const auto threshold = number_field(body, "score_threshold"))
     query.score_threshold = static_cast<float>(std::clamp<double>(*threshold, -kLargest, kLargest));
@@ -60,11 +63,11 @@ void read_query_object(const JsonValue& value, const OpenCollection& target, Que
 
 }  // namespace
 
-QueryRequest read_query_request(const JsonValue& body, const OpenCollection& target) {
+QueryRequest read_query_request(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits) {
   expect_object(body, "body");
-  refuse_fields(body, {"filter", "prefetch", "lookup_from"});
+  refuse_fields(body, {"prefetch", "lookup_from"});
   QueryRequest query;
-  read_common(body, target, query);
+  read_common(body, target, limits, query);
   const auto name = string_field(body, "using");
   const auto value = field(body, "query");
   if (!value) return query;
@@ -76,11 +79,10 @@ QueryRequest read_query_request(const JsonValue& body, const OpenCollection& tar
   return query;
 }
 
-QueryRequest read_search_request(const JsonValue& body, const OpenCollection& target) {
+QueryRequest read_search_request(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits) {
   expect_object(body, "body");
-  refuse_fields(body, {"filter"});
   QueryRequest query;
-  read_common(body, target, query);
+  read_common(body, target, limits, query);
   if (query.search.explain)
     not_supported("`explain` in points/search (its answer has no place for it, use points/query)");
   required_field(body, "limit");

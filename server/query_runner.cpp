@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/filter_selection.h"
 #include "server/protocol.h"
 
 namespace nestor::server {
@@ -31,8 +32,40 @@ void cut_to_page(const OpenCollection& target, const QueryRequest& query, std::v
   if (hits.size() > query.limit) hits.resize(query.limit);
 }
 
+// Remembers the last filter's slots: the queries of a batch mostly share one.
+class Selections {
+ public:
+  explicit Selections(const OpenCollection& target) : target_(target) {}
+
+  // Empty for a query without a filter; valid until the next call.
+  std::span<const std::uint64_t> of(const QueryRequest& query) {
+    if (!query.filter) return {};
+    if (slots_.empty() || query.filter_text != text_) {
+      slots_ = select_slots(target_, *query.filter);
+      text_ = query.filter_text;
+    }
+    return slots_;
+  }
+
+ private:
+  const OpenCollection& target_;
+  std::string_view text_;
+  std::vector<std::uint64_t> slots_;
+};
+
+index::QueryResult list_filtered_points(const OpenCollection& target, const QueryRequest& query) {
+  const auto ids = select_ids(target, *query.filter);
+  index::QueryResult result;
+  const std::size_t end = std::min<std::size_t>(ids.size(), neighbours_needed(query));
+  for (std::size_t i = query.offset; i < end; ++i)
+    if (const auto record = target->get(ids[i], false, false))
+      result.hits.push_back({.id = record->id, .version = record->version, .value = record->value});
+  return result;
+}
+
 // Without a query: points by id, all with score 0.
 index::QueryResult list_points(const OpenCollection& target, const QueryRequest& query) {
+  if (query.filter) return list_filtered_points(target, query);
   index::QueryResult result;
   const auto records = target->scroll(std::nullopt, neighbours_needed(query), false, false);
   for (std::size_t i = query.offset; i < records.size(); ++i)
@@ -56,7 +89,7 @@ bool searched_together(const QueryRequest& a, const QueryRequest& b, std::size_t
   const index::SearchOptions &x = a.search, &y = b.search;
   return a.vector.size() == dim && b.vector.size() == dim && neighbours_needed(a) == neighbours_needed(b) &&
          x.exact == y.exact && x.width == y.width && x.candidates_to_explore == y.candidates_to_explore &&
-         x.explain == y.explain && same_stages(x.stages, y.stages);
+         x.explain == y.explain && a.filter_text == b.filter_text && same_stages(x.stages, y.stages);
 }
 
 std::vector<index::QueryResult> search_together(const OpenCollection& target, std::span<const QueryRequest> queries,
@@ -65,21 +98,29 @@ std::vector<index::QueryResult> search_together(const OpenCollection& target, st
   for (const QueryRequest& query : queries) rows.insert(rows.end(), query.vector.begin(), query.vector.end());
   index::SearchOptions options = queries.front().search;
   options.k = neighbours_needed(queries.front());
+  Selections selections(target);
+  options.allowed_slots = selections.of(queries.front());
   auto results = target->search_batch(rows, queries.size(), options, threads);
   for (std::size_t i = 0; i < queries.size(); ++i) cut_to_page(target, queries[i], results[i].hits);
   return results;
 }
 
-}  // namespace
-
-index::QueryResult run_query(const OpenCollection& target, const QueryRequest& query) {
+index::QueryResult run_one(const OpenCollection& target, const QueryRequest& query, Selections& selections) {
   index::SearchOptions options = query.search;
   options.k = neighbours_needed(query);
   if (query.vector.empty() && !query.point) return list_points(target, query);
+  options.allowed_slots = selections.of(query);
   index::QueryResult result = query.point ? target->search(vector_of(target, *query.point), options)
                                           : target->search(query.vector, options);
   cut_to_page(target, query, result.hits);
   return result;
+}
+
+}  // namespace
+
+index::QueryResult run_query(const OpenCollection& target, const QueryRequest& query) {
+  Selections selections(target);
+  return run_one(target, query, selections);
 }
 
 std::vector<index::QueryResult> run_queries(const OpenCollection& target, std::span<const QueryRequest> queries,
@@ -90,7 +131,8 @@ std::vector<index::QueryResult> run_queries(const OpenCollection& target, std::s
     return search_together(target, queries, threads);
   std::vector<index::QueryResult> results;
   results.reserve(queries.size());
-  for (const QueryRequest& query : queries) results.push_back(run_query(target, query));
+  Selections selections(target);
+  for (const QueryRequest& query : queries) results.push_back(run_one(target, query, selections));
   return results;
 }
 

@@ -3,6 +3,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/iterator.h>
 #include <rocksdb/options.h>
+#include <rocksdb/snapshot.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
@@ -72,8 +73,9 @@ class OpenDatabase {
     return *std::move(value);
   }
 
-  std::unique_ptr<rocksdb::Iterator> scan(Family f) const {
+  std::unique_ptr<rocksdb::Iterator> scan(Family f, const rocksdb::Snapshot* snapshot = nullptr) const {
     rocksdb::ReadOptions options;
+    options.snapshot = snapshot;
     options.fill_cache = false;
     options.readahead_size = std::size_t{1} << 20;
     return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, family(f)));
@@ -231,6 +233,25 @@ void RocksStore::for_each_header(Slot first, const std::function<bool(const inde
   const auto start = encode_slot_key(first);
   for (rows->Seek(slice(start.view())); rows->Valid(); rows->Next())
     if (!visit(decode_row_header(decode_slot_key(view(rows->key())), view(rows->value())))) return;
+  check(rows->status(), "scan row headers");
+}
+
+// Both families are ordered by slot: the payloads are read along with the rows. One snapshot, so that a payload
+// change is seen in both or in neither.
+void RocksStore::for_each_payload(
+    Slot first, const std::function<bool(const index::RowHeader&, std::string_view payload)>& visit) const {
+  rocksdb::ManagedSnapshot snapshot(&*impl_->db);
+  const auto rows = impl_->db.scan(kRowsFamily, snapshot.snapshot());
+  const auto payloads = impl_->db.scan(kPayloadsFamily, snapshot.snapshot());
+  const auto start = encode_slot_key(first);
+  payloads->Seek(slice(start.view()));
+  for (rows->Seek(slice(start.view())); rows->Valid(); rows->Next()) {
+    while (payloads->Valid() && payloads->key().compare(rows->key()) < 0) payloads->Next();
+    check(payloads->status(), "scan payloads");
+    const bool has_payload = payloads->Valid() && payloads->key() == rows->key();
+    const auto header = decode_row_header(decode_slot_key(view(rows->key())), view(rows->value()));
+    if (!visit(header, has_payload ? view(payloads->value()) : std::string_view())) return;
+  }
   check(rows->status(), "scan row headers");
 }
 

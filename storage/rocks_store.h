@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "index/options.h"
 #include "index/record_store.h"
@@ -54,6 +55,9 @@ class RocksStore final : public index::RecordStore {
   bool read_vector(index::Slot slot, std::span<float> out) const override;
   std::string read_payload(index::Slot slot) const override;
   void for_each_header(index::Slot first, const std::function<bool(const index::RowHeader&)>& visit) const override;
+  void for_each_payload(
+      index::Slot first,
+      const std::function<bool(const index::RowHeader&, std::string_view payload)>& visit) const override;
   void for_each_vector(index::Slot first, index::Slot last, std::uint32_t width,
                        const std::function<bool(index::Slot, std::span<const float>)>& visit) const override;
   void for_each_dead(const std::function<void(index::Slot)>& visit) const override;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "server/fields.h"
+#include "server/filter_selection.h"
 #include "server/handlers/handlers.h"
 #include "server/json_writer.h"
 #include "server/payload.h"
@@ -49,10 +50,10 @@ void count(Context& context, const Call& call, Response& response) {
   const OpenCollection target = context.catalog.open(call.parameters[0]);
   const JsonDocument document(call.request.body, context.limits.json_depth);
   expect_object(document.root(), "body");
-  refuse_fields(document.root(), {"filter"});
   bool_field(document.root(), "exact");
+  const auto filter = read_filter_field(document.root(), target, context.limits);
   response.body += "{\"count\":";
-  append_unsigned(response.body, target->count());
+  append_unsigned(response.body, filter ? count_points(target, *filter) : target->count());
   response.body += '}';
 }
 
@@ -68,14 +69,94 @@ Page read_page(const JsonValue& body, const RequestLimits& limits) {
   return page;
 }
 
+void append_next_page(std::string& out, const std::optional<index::PointId>& next) {
+  out += "],\"next_page_offset\":";
+  if (next)
+    append_id(out, *next);
+  else
+    out += "null";
+  out += '}';
+}
+
+struct Scroll {
+  const OpenCollection& target;
+  const Page& page;
+  const RecordFormat& format;
+  const RequestLimits& limits;
+};
+
+// Where the filter lets many points through, a page is full after a few rows in id order. Where it does not, one pass
+// over all rows in the order they lie on disk is cheaper than looking up each row in id order.
+class FilteredScroll {
+ public:
+  FilteredScroll(const Scroll& scroll, const Filter& filter, std::string& out)
+      : s_(scroll), filter_(filter), out_(out), next_(scroll.page.offset) {}
+
+  void run() {
+    out_ += "{\"points\":[";
+    if (!filter_.candidates() && look_in_id_order()) return append_next_page(out_, next_);
+    std::optional<index::PointId> rest;
+    if (!ended_) rest = append_selected();
+    append_next_page(out_, rest);
+  }
+
+ private:
+  // True when the page is full and next_ is where the next one starts.
+  bool look_in_id_order() {
+    std::size_t left = std::max<std::size_t>(1024, 4 * s_.page.limit);
+    while (left > 0) {
+      const auto records = s_.target->scroll(next_, kScrollChunk + 1, s_.format.with_vector, true);
+      for (std::size_t i = 0; i < std::min(kScrollChunk, records.size()); ++i) {
+        const index::Record& record = records[i];
+        if (!accepts(filter_, record.id, record.payload, record.value)) continue;
+        if (written_ == s_.page.limit) {
+          next_ = record.id;
+          return true;
+        }
+        append(record);
+      }
+      ended_ = records.size() <= kScrollChunk;
+      if (ended_) return false;
+      next_ = records[kScrollChunk].id;
+      left -= std::min(left, kScrollChunk);
+    }
+    return false;
+  }
+
+  std::optional<index::PointId> append_selected() {
+    const auto ids = select_ids(s_.target, filter_);
+    for (auto it = next_ ? std::lower_bound(ids.begin(), ids.end(), *next_) : ids.begin(); it != ids.end(); ++it) {
+      if (written_ == s_.page.limit) return *it;
+      const auto record = s_.target->get(*it, s_.format.with_vector, s_.format.payload.wanted());
+      if (record) append(*record);
+    }
+    return std::nullopt;
+  }
+
+  void append(const index::Record& record) {
+    if (written_++ > 0) out_ += ',';
+    append_record(out_, record, s_.format);
+    check_answer_size(out_.size(), s_.limits.answer_bytes);
+  }
+
+  const Scroll s_;
+  const Filter& filter_;
+  std::string& out_;
+  std::optional<index::PointId> next_;
+  std::size_t written_ = 0;
+  bool ended_ = false;  // there are no more rows
+};
+
 void scroll(Context& context, const Call& call, Response& response) {
   const OpenCollection target = context.catalog.open(call.parameters[0]);
   const JsonDocument document(call.request.body, context.limits.json_depth);
   const JsonValue body = document.root();
   expect_object(body, "body");
-  refuse_fields(body, {"filter", "order_by"});
+  refuse_fields(body, {"order_by"});
   const Page page = read_page(body, context.limits);
   const RecordFormat format = read_format(body, target);
+  if (const auto filter = read_filter_field(body, target, context.limits))
+    return FilteredScroll({target, page, format, context.limits}, *filter, response.body).run();
 
   response.body += "{\"points\":[";
   std::optional<index::PointId> next = page.offset;
@@ -93,12 +174,7 @@ void scroll(Context& context, const Call& call, Response& response) {
     more = records.size() > wanted;
     if (more) next = records[wanted].id;
   }
-  response.body += "],\"next_page_offset\":";
-  if (more)
-    append_id(response.body, *next);
-  else
-    response.body += "null";
-  response.body += '}';
+  append_next_page(response.body, more ? next : std::nullopt);
 }
 
 }  // namespace

@@ -10,8 +10,8 @@ namespace {
 
 enum class Form { query, search };  // {"points": [...]} or a bare array
 
-QueryRequest read_request(const JsonValue& body, const OpenCollection& target, Form form) {
-  return form == Form::query ? read_query_request(body, target) : read_search_request(body, target);
+QueryRequest read_request(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits, Form form) {
+  return form == Form::query ? read_query_request(body, target, limits) : read_search_request(body, target, limits);
 }
 
 struct Answer {
@@ -58,7 +58,7 @@ void append_result(const Answer& answer, const QueryRequest& query, const index:
 void single(Context& context, const Call& call, Response& response, Form form) {
   const OpenCollection target = context.catalog.open(call.parameters[0]);
   const JsonDocument document(call.request.body, context.limits.json_depth);
-  const QueryRequest query = read_request(document.root(), target, form);
+  const QueryRequest query = read_request(document.root(), target, context.limits, form);
   append_result({target, context.limits, response.body}, query, run_query(target, query), form);
 }
 
@@ -73,7 +73,7 @@ void batch(Context& context, const Call& call, Response& response, Form form) {
     wrong_input(std::to_string(searches.size()) + " searches in one batch, at most " +
                 std::to_string(context.limits.searches) + " are allowed");
   std::vector<QueryRequest> queries;
-  for (const JsonValue& item : searches.items()) queries.push_back(read_request(item, target, form));
+  for (const JsonValue& item : searches.items()) queries.push_back(read_request(item, target, context.limits, form));
   const auto results = run_queries(target, queries, context.limits.search_threads);
   response.body += '[';
   for (std::size_t i = 0; i < queries.size(); ++i) {

@@ -301,6 +301,62 @@ TEST_CASE("only allowed slots are returned, however few") {
   CHECK(std::set<std::uint64_t>(ids.begin(), ids.end()) == std::set<std::uint64_t>{3, 700, 1999});
 }
 
+TEST_CASE("a filtered search is as good as an unfiltered one, by walk or by scan") {
+  Fixture f;
+  f.fill(12000);
+  f.collection->build();
+  const auto queries = nested_vectors(20, kDim, 8);
+  for (const std::uint64_t every : {2u, 10u}) {  // half of the rows are walked, a tenth is scanned
+    RowChoice choice{[&](const RowHeader& row, std::string_view) { return row.id.low % every == 0; }, false, {}};
+    const auto allowed = f.collection->select_slots(choice);
+    SearchOptions s;
+    s.allowed_slots = allowed;
+    s.explain = true;
+    Fixture truth;
+    for (const auto& [id, row] : f.model)
+      if (id % every == 0) truth.model[id] = row;
+    double found = 0;
+    for (std::size_t i = 0; i < 20; ++i) {
+      const float* q = queries.data() + i * kDim;
+      const auto result = f.collection->search({q, kDim}, s);
+      CHECK(result.stages.front().name == (every == 2 ? "walk" : "scan"));
+      found += recall(ids_of(result), truth.brute_force(q, kDim, 10));
+    }
+    CHECK(found / 20 >= (every == 2 ? 0.97 : 1.0));
+  }
+}
+
+TEST_CASE("rows are chosen by payload, by id without reading payloads, and never outlive their point") {
+  Fixture f;
+  const auto rows = nested_vectors(200, kDim, 1);
+  std::vector<std::string> payloads;
+  for (int i = 0; i < 200; ++i) payloads.push_back("{\"n\":" + std::to_string(i) + "}");
+  std::vector<Point> points;
+  for (std::size_t i = 0; i < 200; ++i)
+    points.push_back({PointId::number(i), {rows.data() + i * kDim, kDim}, payloads[i], {}});
+  f.collection->upsert(points);
+  const auto ends_in_7 = [](const RowHeader&, std::string_view payload) { return payload.ends_with("7}"); };
+  CHECK(f.collection->select_ids({ends_in_7, true, {}}).size() == 20);
+  CHECK(f.records->payload_scans == 1);
+  const auto any = [](const RowHeader&, std::string_view payload) { return payload.empty(); };
+  const std::vector<PointId> some = {PointId::number(900), PointId::number(70), PointId::number(5), PointId::number(70)};
+  CHECK(f.collection->select_ids({any, false, some}) == std::vector{PointId::number(5), PointId::number(70)});
+  CHECK(f.collection->select_ids({ends_in_7, true, std::vector{PointId::number(7), PointId::number(8)}}) ==
+        std::vector{PointId::number(7)});
+  CHECK(f.collection->select_slots({any, false, some}) == std::vector<std::uint64_t>{1u << 5, 1u << 6});
+  CHECK(f.records->payload_scans == 1);
+
+  const PointId gone[] = {PointId::number(7)};
+  f.collection->erase(gone);
+  f.collection->upsert(std::vector{Point{PointId::number(17), points[17].vector, "{}", {}}});
+  CHECK(f.collection->select_ids({ends_in_7, true, {}}).size() == 18);
+  const auto none = f.collection->select_slots({[](const RowHeader&, std::string_view) { return false; }, true, {}});
+  CHECK(none == std::vector<std::uint64_t>{0});
+  SearchOptions s;
+  s.allowed_slots = none;
+  CHECK(f.collection->search({rows.data(), kDim}, s).hits.empty());
+}
+
 TEST_CASE("batches answer like single searches") {
   Fixture f;
   f.fill(2000);

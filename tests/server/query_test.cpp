@@ -145,7 +145,7 @@ TEST_CASE("the number of neighbours is limited") {
 TEST_CASE("what is not supported yet says so") {
   Line line;
   for (const char* body :
-       {R"({"query":[1,2,3,4],"filter":{"must":[]}})", R"({"prefetch":[{"query":[1,2,3,4]}],"query":{"fusion":"rrf"}})",
+       {R"({"prefetch":[{"query":[1,2,3,4]}],"query":{"fusion":"rrf"}})",
         R"({"query":{"fusion":"rrf"}})", R"({"query":{"recommend":{"positive":[1]}}})",
         R"({"query":{"sample":"random"}})",
         R"({"query":{"order_by":"a"}})", R"({"query":{"nearest":[1,2,3,4],"mmr":{}}})", R"({"query":[[1,2,3,4]]})",
@@ -202,7 +202,6 @@ TEST_CASE("the older search form answers bare lists") {
   CHECK(line.call("POST", kSearch, R"({"vector":[4,0,0,0]})").error() ==
         "Format error in JSON body: missing field `limit`");
   CHECK(line.call("POST", kSearch, R"({"vector":4,"limit":1})").status == 400);
-  CHECK(line.call("POST", kSearch, R"({"vector":[1,2,3,4],"limit":1,"filter":{}})").status == 400);
 }
 
 TEST_CASE("scores follow the dialect: similarity for Cosine and Dot, distance for Euclid") {

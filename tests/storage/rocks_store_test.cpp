@@ -280,6 +280,33 @@ TEST_CASE("scans visit live rows of the range in slot order, at every width and 
   }
 }
 
+TEST_CASE("rows are visited together with their payloads, in slot order, as of one moment") {
+  const TemporaryDirectory directory;
+  auto store = make_store(directory / "s");
+  OwnedOperation first(1, 100);
+  for (Slot slot = 0; slot < 100; ++slot) first.upsert(number(slot), slot);
+  store->write(first.operation);
+  store->write(OwnedOperation(2, 101).upsert(number(40), 100, 40).erase(number(41), 41).payload(43, "", {}).operation);
+  for (const Slot from : {0u, 40u, 43u, 99u, 101u}) {
+    std::vector<Slot> seen;
+    store->for_each_payload(from, [&](const RowHeader& row, std::string_view payload) {
+      seen.push_back(row.slot);
+      CHECK(row.id == (row.slot == 100 ? number(40) : number(row.slot)));
+      CHECK(payload == (row.slot == 43 ? "" : payload_of(row.slot)));
+      if (row.slot == 50) store->write(OwnedOperation(store->state().sequence + 1, 101).payload(60, "{}", {}).operation);
+      return true;
+    });
+    std::vector<Slot> expected;
+    for (Slot slot = from; slot <= 100; ++slot)
+      if (slot != 40 && slot != 41) expected.push_back(slot);
+    CHECK(seen == expected);
+    store->write(OwnedOperation(store->state().sequence + 1, 101).payload(60, payload_of(60), {}).operation);
+  }
+  int visits = 0;
+  store->for_each_payload(0, [&](const RowHeader&, std::string_view) { return ++visits < 3; });
+  CHECK(visits == 3);
+}
+
 TEST_CASE("a prefix of any length is read from a row") {
   const TemporaryDirectory directory;
   const auto store = make_store(directory / "s");

@@ -30,6 +30,12 @@ class MemoryRecordStore : public RecordStore {
       kill(e.slot);
       ids_.erase(e.id);
     }
+    for (const auto& p : op.payloads) {
+      Row& row = rows_.at(p.slot);
+      row.header.version = op.sequence;
+      row.header.value = p.value;
+      row.payload = std::string(p.payload);
+    }
     state_ = {op.sequence, op.next_slot, ids_.size()};
   }
   StoreState state() const override {
@@ -64,6 +70,12 @@ class MemoryRecordStore : public RecordStore {
     for (const auto& [slot, row] : snapshot())
       if (slot >= first && !visit(row.header)) return;
   }
+  void for_each_payload(Slot first,
+                        const std::function<bool(const RowHeader&, std::string_view)>& visit) const override {
+    ++payload_scans;
+    for (const auto& [slot, row] : snapshot())
+      if (slot >= first && !visit(row.header, row.payload)) return;
+  }
   void for_each_vector(Slot first, Slot last, std::uint32_t width,
                        const std::function<bool(Slot, std::span<const float>)>& visit) const override {
     for (const auto& [slot, row] : snapshot())
@@ -81,6 +93,7 @@ class MemoryRecordStore : public RecordStore {
   }
 
   bool fail_next_write = false;
+  mutable int payload_scans = 0;
 
  private:
   struct Row {
