@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <unordered_map>
 
 #include "index/error.h"
@@ -173,10 +174,15 @@ struct Collection::Impl {
     next_slot = operation.next_slot;
   }
 
-  Sequence erase(std::span<const PointId> ids_in) {
-    std::vector<PointId> ids(ids_in.begin(), ids_in.end());
+  static std::vector<PointId> without_repetition(std::span<const PointId> in) {
+    std::vector<PointId> ids(in.begin(), in.end());
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    return ids;
+  }
+
+  Sequence erase(std::span<const PointId> ids_in) {
+    const std::vector<PointId> ids = without_repetition(ids_in);
     const std::lock_guard lock(write_mutex);
     std::vector<Slot> slots(ids.size());
     records->find(ids, slots);
@@ -186,6 +192,43 @@ struct Collection::Impl {
     for (std::size_t i = 0; i < ids.size(); ++i)
       if (slots[i] != kNoSlot) operation.erases.push_back({ids[i], slots[i]});
     if (operation.erases.empty()) return sequence;
+    records->write(operation);
+    apply(operation);
+    return operation.sequence;
+  }
+
+  // Generations and the tail hold values but not payloads. So a point whose value changes is written anew, with the
+  // vector it has, and the others keep their slot.
+  Sequence update_payloads(std::span<const PointId> ids_in, const PayloadChange& change) {
+    const std::vector<PointId> ids = without_repetition(ids_in);
+    const std::lock_guard lock(write_mutex);
+    std::vector<Slot> slots(ids.size());
+    records->find(ids, slots);
+    WriteOperation operation;
+    operation.sequence = sequence + 1;
+    operation.next_slot = next_slot;
+    std::deque<std::string> texts;  // elements stay in place
+    std::deque<std::vector<float>> vectors;
+    for (const Slot slot : slots) {
+      const auto header = slot == kNoSlot ? std::nullopt : records->header(slot);
+      if (!header) continue;
+      auto update = change(*header, records->read_payload(slot));
+      if (!update) continue;
+      if (update->value && *update->value == kNoValue)
+        throw Error(ErrorCode::invalid_argument, "token value 4294967295 is reserved");
+      const std::string& text = texts.emplace_back(std::move(update->payload));
+      if (update->value == header->value) {
+        operation.payloads.push_back({slot, text, update->value});
+        continue;
+      }
+      if (operation.next_slot == kNoSlot - 1)
+        throw Error(ErrorCode::resource_exhausted, "the collection has used all of its 4294967295 slots; build it anew");
+      auto& vector = vectors.emplace_back(options.dim);
+      if (!records->read_vector(slot, vector))
+        throw Error(ErrorCode::data_loss, "point " + to_string(header->id) + " has lost its vector");
+      operation.upserts.push_back({header->id, operation.next_slot++, slot, vector, text, update->value});
+    }
+    if (operation.upserts.empty() && operation.payloads.empty()) return sequence;
     records->write(operation);
     apply(operation);
     return operation.sequence;
@@ -221,6 +264,9 @@ const std::string& Collection::name() const { return impl_->name; }
 const CollectionOptions& Collection::options() const { return impl_->options; }
 Sequence Collection::upsert(std::span<const Point> points) { return impl_->upsert(points); }
 Sequence Collection::erase(std::span<const PointId> ids) { return impl_->erase(ids); }
+Sequence Collection::update_payloads(std::span<const PointId> ids, const PayloadChange& change) {
+  return impl_->update_payloads(ids, change);
+}
 
 QueryResult Collection::search(std::span<const float> query, const SearchOptions& search) const {
   QueryResult result;

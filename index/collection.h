@@ -36,6 +36,14 @@ struct Record {
   std::optional<std::uint32_t> value;
 };
 
+// What a payload becomes: JSON object text or empty, and the value that follows from it.
+struct PayloadUpdate {
+  std::string payload;
+  std::optional<std::uint32_t> value;
+};
+// From a stored payload (may be empty) to the next one; nullopt: it stays.
+using PayloadChange = std::function<std::optional<PayloadUpdate>(const RowHeader&, std::string_view payload)>;
+
 struct Hit {
   PointId id;
   float distance = 0;         // smaller is nearer, see Metric
@@ -105,6 +113,10 @@ class Collection {
   Sequence upsert(std::span<const Point> points);
   // Unknown ids are ignored.
   Sequence erase(std::span<const PointId> ids);
+  // Changes the payloads of these points, all or none; unknown ids are ignored. `change` sees the newest payload and no
+  // other write comes between; it must not call the collection. A throw of it changes nothing.
+  // A point whose value stays keeps its slot, and hits show the version of its last vector or value.
+  Sequence update_payloads(std::span<const PointId> ids, const PayloadChange& change);
 
   // `query` holds dim values (or exactly one of widths: then that width ranks the answer).
   // Throws invalid_argument on anything out of range.

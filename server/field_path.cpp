@@ -16,6 +16,7 @@ class PathParser {
     for (;;) {
       path_.steps.push_back({FieldPath::Kind::key, key(), 0});
       while (peek() == '[') brackets();
+      if (path_.steps.size() > FieldPath::kMaxSteps) fail();
       if (at_ == text_.size()) return std::move(path_);
       if (text_[at_++] != '.') fail();
     }
@@ -55,7 +56,7 @@ class PathParser {
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   [[noreturn]] void fail() const {
     wrong_input("\"" + std::string(text_.substr(0, 64)) + "\" is not a payload key (keys are joined by dots, a[] means "
-                "every element of a list, a[0] its first, a key with a dot stands in quotes)");
+                "every element of a list, a[0] its first, a key with a dot stands in quotes, at most 64 of all these)");
   }
 
   std::string_view text_;

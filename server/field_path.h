@@ -17,7 +17,8 @@ struct FieldPath {
     std::string key;
     std::size_t index = 0;
   };
-  std::vector<Step> steps;  // the first one is a key
+  std::vector<Step> steps;  // the first one is a key; at most kMaxSteps
+  static constexpr std::size_t kMaxSteps = 64;
 };
 
 // Throws HttpError 400 for what is no path.

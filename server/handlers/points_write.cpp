@@ -1,17 +1,17 @@
-// Points: upsert and delete.
+// Points: upsert, delete, payload changes, and several of them in one request.
 #include <algorithm>
+#include <array>
 
 #include "server/fields.h"
-#include "server/filter_selection.h"
 #include "server/handlers/handlers.h"
 #include "server/json_writer.h"
-#include "server/point_ids.h"
-#include "server/upsert_request.h"
+#include "server/update_request.h"
 
 namespace nestor::server {
 namespace {
 
-constexpr std::size_t kPointsAtOnce = 100'000;
+constexpr std::array<std::string_view, 6> kUpdates = {"upsert",            "delete",         "set_payload",
+                                                      "overwrite_payload", "delete_payload", "clear_payload"};
 
 // The write is durable and searchable either way; without `wait` clients expect the weaker word.
 void append_update(std::string& out, index::Sequence sequence, bool wait) {
@@ -20,51 +20,58 @@ void append_update(std::string& out, index::Sequence sequence, bool wait) {
   out += wait ? ",\"status\":\"completed\"}" : ",\"status\":\"acknowledged\"}";
 }
 
-void upsert(Context& context, const Call& call, Response& response) {
+void update(Context& context, const Call& call, Response& response, std::string_view name) {
   const bool wait = call.query_flag("wait", false);
   const OpenCollection target = context.catalog.open(call.parameters[0]);
   const JsonDocument document(call.request.body, context.limits.json_depth);
-  const UpsertRequest request(document.root(), target, context.limits);
-  append_update(response.body, target->upsert(request.points()), wait);
+  append_update(response.body, read_update(name, document.root(), target, context.limits)(), wait);
 }
 
-// `points`, or those that meet `filter` now.
-std::vector<index::PointId> read_selected_points(const JsonValue& body, const OpenCollection& target,
-                                                 const RequestLimits& limits) {
-  const auto points = field(body, "points");
-  const auto filter = read_filter_field(body, target, limits);
-  if (points.has_value() == (filter != nullptr)) format_error("expected either `points` or `filter`");
-  return points ? read_ids(*points, "points", limits.points) : select_ids(target, *filter);
+Update read_operation(const JsonValue& item, const OpenCollection& target, const RequestLimits& limits) {
+  expect_object(item, "operations");
+  refuse_fields(item, {"update_vectors", "delete_vectors"});
+  const auto members = item.members();
+  if (members.size() != 1 || std::find(kUpdates.begin(), kUpdates.end(), members[0].first) == kUpdates.end())
+    format_error("an operation is an object with one of `upsert`, `delete`, `set_payload`, `overwrite_payload`, "
+                 "`delete_payload`, `clear_payload`");
+  return read_update(members[0].first, members[0].second, target, limits);
 }
 
-// A filter can choose more points than one write of the store should hold.
-template <typename Write>
-index::Sequence in_chunks(const OpenCollection& target, std::span<const index::PointId> ids, const Write& write) {
-  index::Sequence sequence = target->info().sequence;
-  for (std::size_t first = 0; first < ids.size(); first += kPointsAtOnce)
-    sequence = write(ids.subspan(first, std::min(kPointsAtOnce, ids.size() - first)));
-  return sequence;
-}
-
-void erase(Context& context, const Call& call, Response& response) {
+// All operations are read before the first one runs.
+void batch(Context& context, const Call& call, Response& response) {
   const bool wait = call.query_flag("wait", false);
   const OpenCollection target = context.catalog.open(call.parameters[0]);
   const JsonDocument document(call.request.body, context.limits.json_depth);
-  const JsonValue body = document.root();
-  expect_object(body, "body");
-  const auto ids = read_selected_points(body, target, context.limits);
-  append_update(response.body, in_chunks(target, ids, [&](auto chunk) { return target->erase(chunk); }), wait);
+  expect_object(document.root(), "body");
+  const JsonValue operations = required_field(document.root(), "operations");
+  expect_array(operations, "operations");
+  std::vector<Update> updates;
+  for (const JsonValue& item : operations.items()) updates.push_back(read_operation(item, target, context.limits));
+  response.body += '[';
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    if (i) response.body += ',';
+    append_update(response.body, updates[i](), wait);
+  }
+  response.body += ']';
 }
 
 }  // namespace
 
 void add_point_write_routes(Router& router, Context& context) {
-  const auto add = [&](const std::string& method, const std::string& last, auto handler) {
-    router.add({method, "/collections/{name}/points" + last, Lane::write, true,
-                [&context, handler](const Call& call, Response& response) { handler(context, call, response); }});
+  const std::string points = "/collections/{name}/points";
+  const auto add = [&](const std::string& method, const std::string& last, std::string_view name) {
+    router.add({method, points + last, Lane::write, true, [&context, name](const Call& call, Response& response) {
+                  update(context, call, response, name);
+                }});
   };
-  add("PUT", "", upsert);
-  add("POST", "/delete", erase);
+  add("PUT", "", "upsert");
+  add("POST", "/delete", "delete");
+  add("POST", "/payload", "set_payload");
+  add("PUT", "/payload", "overwrite_payload");
+  add("POST", "/payload/delete", "delete_payload");
+  add("POST", "/payload/clear", "clear_payload");
+  router.add({"POST", points + "/batch", Lane::write, true,
+              [&context](const Call& call, Response& response) { batch(context, call, response); }});
 }
 
 }  // namespace nestor::server

@@ -34,7 +34,7 @@ void append_hits(const Answer& answer, const QueryRequest& query, const std::vec
     first = false;
     append_id(answer.out, hit.id);
     answer.out += ",\"version\":";
-    append_unsigned(answer.out, hit.version);
+    append_unsigned(answer.out, record ? record->version : hit.version);
     answer.out += ",\"score\":";
     append_float(answer.out, hit.score);
     if (record) append_record_parts(answer.out, *record, format);

@@ -357,6 +357,52 @@ TEST_CASE("rows are chosen by payload, by id without reading payloads, and never
   CHECK(f.collection->search({rows.data(), kDim}, s).hits.empty());
 }
 
+TEST_CASE("a payload change keeps the vector, carries the value into hits and survives a build and a reopening") {
+  Fixture f;
+  f.fill(300);
+  f.collection->build();
+  const auto before = f.collection->info();
+  const std::vector<PointId> ids = {PointId::number(5), PointId::number(8), PointId::number(999), PointId::number(5)};
+  const Sequence sequence = f.collection->update_payloads(ids, [](const RowHeader& row, std::string_view payload) {
+    CHECK(payload.empty());
+    return PayloadUpdate{"{}", row.id.low == 8 ? std::optional(77u) : row.value};
+  });
+  CHECK(sequence == before.sequence + 1);
+  for (int round = 0; round < 3; ++round) {
+    INFO("round " << round);
+    for (const std::uint64_t id : {5u, 8u}) {
+      const auto result = f.collection->search(f.model[id], {});
+      REQUIRE(result.hits.front().id == PointId::number(id));
+      CHECK(result.hits[1].id != PointId::number(id));
+      CHECK(result.hits.front().value == (id == 8 ? 77u : 5u));
+      CHECK(f.collection->get(PointId::number(id), false, true)->payload == "{}");
+      CHECK(f.collection->get(PointId::number(id), false, false)->version == sequence);
+    }
+    CHECK(f.collection->count() == 300);
+    if (round == 0) f.open();
+    if (round == 1) f.collection->build();
+  }
+}
+
+TEST_CASE("a payload change that throws, fails to be written or wants nothing changes nothing") {
+  Fixture f;
+  f.fill(10);
+  const auto sequence = f.collection->info().sequence;
+  const std::vector<PointId> ids = {PointId::number(5), PointId::number(8)};
+  const auto set = [](const RowHeader&, std::string_view) { return PayloadUpdate{"{\"a\":1}", 3u}; };
+  const auto fail = [](const RowHeader& row, std::string_view) -> std::optional<PayloadUpdate> {
+    if (row.id.low == 8) throw Error(ErrorCode::invalid_argument, "no");
+    return PayloadUpdate{"{\"a\":1}", {}};
+  };
+  CHECK(message_of([&] { f.collection->update_payloads(ids, fail); }) == "no");
+  f.records->fail_next_write = true;
+  CHECK(message_of([&] { f.collection->update_payloads(ids, set); }).find("no space left") != std::string::npos);
+  CHECK(f.collection->update_payloads(ids, [](const RowHeader&, std::string_view) { return std::nullopt; }) == sequence);
+  CHECK(f.collection->get(ids[0], false, true)->payload.empty());
+  CHECK(f.collection->info().sequence == sequence);
+  CHECK(f.collection->update_payloads(ids, set) == sequence + 1);
+}
+
 TEST_CASE("batches answer like single searches") {
   Fixture f;
   f.fill(2000);
