@@ -35,7 +35,7 @@ std::size_t parse_number(const std::string& flag, std::string_view text) {
 Arguments parse_arguments(int argc, char** argv, const std::string& purpose) {
   Arguments arguments;
   const std::filesystem::path source(NESTOR_SOURCE_DIR);
-  arguments.shared = source / ".." / "shared";
+  arguments.shared = (source / ".." / "shared").lexically_normal();
   arguments.examples = source / "examples" / "data";
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];

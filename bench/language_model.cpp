@@ -110,18 +110,18 @@ Perplexity perplexity(const Neighbourhoods& neighbourhoods, const LanguageModelR
                       const Mixture& mixture) {
   double sum = 0, known_sum = 0;
   std::size_t known = 0, found = 0;
+  for (std::size_t q = 0; q < run.count(); ++q) found += neighbourhoods.has_target(q, k) ? 1 : 0;
   for (std::size_t q = run.tuned; q < run.count(); ++q) {
     const double p = mixture.lambda == 0 ? 0 : neighbourhoods.target_probability(q, k, mixture.temperature);
     const double log_p = log_mixture(p, run.lm_logprob[q], mixture.lambda);
     sum += log_p;
-    found += neighbourhoods.has_target(q, k) ? 1 : 0;
     if (run.targets[q] == 0) continue;
     known_sum += log_p;
     ++known;
   }
   const auto count = static_cast<double>(run.count() - run.tuned);
   return {std::exp(-sum / count), std::exp(-known_sum / static_cast<double>(known)),
-          static_cast<double>(found) / count};
+          static_cast<double>(found) / static_cast<double>(run.count())};
 }
 
 }  // namespace nestor::bench

@@ -67,7 +67,7 @@ struct Perplexity {
   double target_found = 0;  // share of queries with the target among the k values
 };
 
-// On the queries that did not tune. lambda 0 is the language model alone.
+// On the queries that did not tune; target_found on all. lambda 0 is the language model alone.
 Perplexity perplexity(const Neighbourhoods& neighbourhoods, const LanguageModelRun& run, std::size_t k,
                       const Mixture& mixture);
 

@@ -31,16 +31,24 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-void add_work(const Workload& workload, const index::QueryResult& result, Measurement& sums) {
-  bool rotation_counted = workload.collection.options().rotation == index::Rotation::none;
+// Multiply-adds that no stage reports: a rotated collection turns the query as far as codes or ranking need it, and
+// every scanned row when a prefix ranks (a batch shares the rows' part; one query alone pays for all of it).
+double rotation_work(const Workload& workload, const index::SearchOptions& options) {
+  const index::CollectionOptions& collection = workload.collection.options();
+  if (collection.rotation == index::Rotation::none) return 0;
+  const std::uint32_t ranked = options.width.value_or(collection.dim);
+  const std::uint32_t prefix = ranked < collection.dim ? ranked : 0;
+  double coordinates = std::max(collection.graphs.back(), prefix);
+  if (options.exact) coordinates += static_cast<double>(workload.keys.rows) * prefix;
+  return coordinates * collection.dim;
+}
+
+void add_work(const index::QueryResult& result, Measurement& sums) {
   for (const index::StageReport& stage : result.stages) {
     sums.evaluations += static_cast<double>(stage.distance_evaluations);
     sums.coordinates += static_cast<double>(stage.coordinates_read);
     if (stage.name == "walk") sums.walk_evaluations += static_cast<double>(stage.distance_evaluations);
-    rotation_counted |= stage.name == "rotate";
   }
-  const double dim = workload.queries.dim;
-  if (!rotation_counted) sums.coordinates += dim * dim;
 }
 
 }  // namespace
@@ -70,14 +78,14 @@ Measurement measure(const Workload& workload, const Policy& policy, std::uint32_
     const auto answers = workload.collection.search_batch(batch, size, options, workload.threads);
     for (std::size_t i = 0; i < size; ++i) {
       result.recall += recall_of(workload, first + i, answers[i].hits, k);
-      add_work(workload, answers[i], result);
+      add_work(answers[i], result);
     }
   }
   const auto count = static_cast<double>(queries.rows);
   result.recall /= count;
   result.evaluations /= count;
   result.walk_evaluations /= count;
-  result.coordinates /= count;
+  result.coordinates = result.coordinates / count + rotation_work(workload, options);
 
   options.explain = false;
   const std::size_t timed = workload.timed_queries == 0 ? queries.rows : std::min(workload.timed_queries, queries.rows);

@@ -17,7 +17,7 @@ struct Measurement {
   double microseconds = 0;      // median of single queries on one thread
   double evaluations = 0;       // distances computed per query, over whatever width
   double walk_evaluations = 0;  // those of the walk alone
-  double coordinates = 0;       // multiply-adds per query; the rotation of the query is among them
+  double coordinates = 0;       // multiply-adds per query; rotating is among them
 };
 
 struct Workload {

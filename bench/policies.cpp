@@ -28,27 +28,33 @@ Policy ladder(std::vector<index::Stage> stages, WalkEnd end) {
   return policy;
 }
 
-// Ranked exactly at the end: codes order the last few only up to their rounding.
-std::uint32_t finalists(std::uint32_t k) { return k + std::max(10u, k / 4); }
-
-void add_whole_walks(std::uint32_t width, std::uint32_t k, std::vector<Policy>& out) {
-  for (const std::uint32_t factor : {2u, 4u, 8u}) out.push_back(ladder({{width, finalists(k)}}, {factor * k, 0}));
-  for (const float gap : {0.05f, 0.1f, 0.15f, 0.2f, 0.3f})
-    out.push_back(ladder({{width, finalists(k)}}, {std::max(400u, 4 * k), gap}));
+// Candidates ranked exactly at the end: codes order the last few up to their rounding, and up to the coordinates
+// that have no codes.
+std::uint32_t finalists(const Rungs& rungs, std::uint32_t k) {
+  const std::uint32_t few = k + std::max(10u, k / 4);
+  return rungs.coded < rungs.dim ? few + few / 2 : few;
 }
 
-void add_prefix_walks(std::uint32_t width, std::uint32_t middle, std::uint32_t dim, std::uint32_t k,
-                      std::vector<Policy>& out) {
+void add_whole_walks(const Rungs& rungs, std::uint32_t k, std::vector<Policy>& out) {
+  const std::vector<index::Stage> stages{{rungs.coded, finalists(rungs, k)}};
+  for (const std::uint32_t factor : {2u, 4u, 8u}) out.push_back(ladder(stages, {factor * k, 0}));
+  for (const float gap : {0.05f, 0.1f, 0.15f, 0.2f, 0.3f}) out.push_back(ladder(stages, {std::max(400u, 4 * k), gap}));
+}
+
+void add_prefix_walks(const Rungs& rungs, std::uint32_t width, std::uint32_t k, std::vector<Policy>& out) {
   for (const std::uint32_t factor : {3u, 8u}) {
-    std::vector<index::Stage> stages{{width, factor * k}};
-    if (middle > width && middle < dim) stages.push_back({middle, 2 * finalists(k)});
-    stages.push_back({dim, finalists(k)});
+    const std::vector<index::Stage> stages{{width, factor * k}, {rungs.coded, finalists(rungs, k)}};
     out.push_back(ladder(stages, {factor * k, 0}));
     for (const float gap : {0.1f, 0.2f, 0.4f}) out.push_back(ladder(stages, {std::max(400u, 2 * factor * k), gap}));
   }
 }
 
 }  // namespace
+
+Rungs rungs_of(const index::CollectionOptions& options) {
+  const bool rotated = options.rotation != index::Rotation::none;
+  return {options.graphs, rotated ? options.graphs.back() : options.dim, options.dim};
+}
 
 Policy exact_policy(std::uint32_t width) {
   Policy policy{.name = "exact " + std::to_string(width), .options = {}};
@@ -59,25 +65,22 @@ Policy exact_policy(std::uint32_t width) {
 
 Policy default_policy() { return {.name = "default policy", .options = {}}; }
 
-std::vector<Policy> ladder_policies(const std::vector<std::uint32_t>& graphs, std::uint32_t dim, std::uint32_t k) {
+std::vector<Policy> ladder_policies(const Rungs& rungs, std::uint32_t k) {
   std::vector<Policy> policies;
-  for (const std::uint32_t width : graphs) {
-    if (width >= dim)
-      add_whole_walks(width, k, policies);
+  for (const std::uint32_t width : rungs.graphs) {
+    if (width >= rungs.coded)
+      add_whole_walks(rungs, k, policies);
     else
-      add_prefix_walks(width, graphs.back(), dim, k, policies);
+      add_prefix_walks(rungs, width, k, policies);
   }
   return policies;
 }
 
-std::vector<Policy> lookup_policies(const std::vector<std::uint32_t>& graphs, std::uint32_t dim, std::uint32_t k) {
+std::vector<Policy> lookup_policies(const Rungs& rungs, std::uint32_t k) {
   std::vector<Policy> policies{default_policy()};
-  for (const std::uint32_t width : graphs) {
-    std::vector<index::Stage> stages;
-    if (width < dim)
-      stages = {{width, 2 * k}, {dim, finalists(k)}};
-    else
-      stages = {{width, finalists(k)}};
+  for (const std::uint32_t width : rungs.graphs) {
+    std::vector<index::Stage> stages{{rungs.coded, finalists(rungs, k)}};
+    if (width < rungs.coded) stages.insert(stages.begin(), {width, 2 * k});
     const std::uint32_t pool = stages.front().shortlist;
     policies.push_back(ladder(std::move(stages), {pool, 0}));
   }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "index/options.h"
 #include "index/search_types.h"
 
 namespace nestor::bench {
@@ -20,12 +21,21 @@ Policy exact_policy(std::uint32_t width);
 // What a user gets who sets nothing.
 Policy default_policy();
 
+// Which widths a collection can walk, re-score and rank at.
+struct Rungs {
+  std::vector<std::uint32_t> graphs;  // ascending
+  std::uint32_t coded = 0;            // the widest that has codes: dim, or the widest graph in a rotated collection
+  std::uint32_t dim = 0;
+};
+
+Rungs rungs_of(const index::CollectionOptions& options);
+
 // Explicit ladders for k neighbours: each graph as the walk, several shortlists, ended by the pool (ef) or by
-// a distance gap; a walk narrower than `dim` is re-scored wider. The last shortlist is ranked exactly.
-std::vector<Policy> ladder_policies(const std::vector<std::uint32_t>& graphs, std::uint32_t dim, std::uint32_t k);
+// a distance gap; a walk narrower than the codes is re-scored with all of them. The last shortlist is ranked exactly.
+std::vector<Policy> ladder_policies(const Rungs& rungs, std::uint32_t k);
 
 // A few ladders for lookups, where k may be as large as the pool of a usual search.
-std::vector<Policy> lookup_policies(const std::vector<std::uint32_t>& graphs, std::uint32_t dim, std::uint32_t k);
+std::vector<Policy> lookup_policies(const Rungs& rungs, std::uint32_t k);
 
 // One graph, pool sizes from small to large, no gap, the whole pool ranked exactly: what a plain HNSW
 // search over that graph finds.

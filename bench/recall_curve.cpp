@@ -23,7 +23,9 @@ using namespace nestor;
 using namespace nestor::bench;
 
 constexpr double kGoal = 0.99;
-constexpr std::size_t kTimedExact = 50;  // queries timed when every row is scanned
+constexpr std::size_t kTimedExact = 20;  // queries timed when every row is scanned
+
+std::string factor(double value) { return fixed(value, value < 1 ? 3 : value < 10 ? 2 : 0); }
 
 // One collection under measurement, and what the summary needs to remember of it.
 class Curve {
@@ -33,14 +35,14 @@ class Curve {
 
   // True when the goals are met.
   bool run(const DataSetFiles& files) {
-    const std::uint32_t dim = workload_.keys.dim;
+    const Rungs rungs = rungs_of(workload_.collection.options());
     for (const std::uint32_t k : {10u, 100u}) {
       if (k > workload_.truth.depth) continue;
       const std::size_t first = table_.size();
       measure_walks(files.graphs.back(), k);
       for (const std::uint32_t width : files.widths) measure_exact(width, k);
       add(default_policy(), k);
-      for (const Policy& policy : ladder_policies(files.graphs, dim, k)) add(policy, k);
+      for (const Policy& policy : ladder_policies(rungs, k)) add(policy, k);
       std::cout << '\n';
       table_.print(std::cout, first, 1);  // without the set, which CSV needs
     }
@@ -88,8 +90,8 @@ class Curve {
   void add_row(const std::string& name, const Measurement& m, std::uint32_t k) {
     const auto walk = walk_work(m.recall);
     table_.add({label_, name, std::to_string(k), fixed(m.recall, 4), fixed(m.microseconds, 1), fixed(m.evaluations, 0),
-                fixed(m.coordinates, 0), fixed(exact_work() / m.coordinates, 1),
-                walk ? fixed(*walk / m.coordinates, 2) : "-"});
+                fixed(m.coordinates, 0), factor(exact_work() / m.coordinates),
+                walk ? factor(*walk / m.coordinates) : "-"});
   }
 
   bool summarise() const {
@@ -146,9 +148,10 @@ int run(const Arguments& arguments) {
   for (const DataSetFiles& files : find_data_sets(arguments)) good &= run_set(files, arguments, database, table);
   std::cout
       << "us/query: median, one query at a time on one thread. multiply-adds: coordinates read per query, codes and\n"
-         "floats alike, the rotation of the query included. x exact: work of full-width exact search over this\n"
-         "policy's; x walk: work of a full-width HNSW walk of the same recall (the 'walk' rows' evaluations, each\n"
-         "at full width) over this policy's.\n";
+         "floats alike, rotating included. x exact: work of full-width exact search over this policy's; x walk: work "
+         "of\n"
+         "a full-width HNSW walk of the same recall (the 'walk' rows' evaluations, each at full width) over this\n"
+         "policy's.\n";
   if (arguments.csv) {
     std::ofstream file(*arguments.csv);
     table.write_csv(file);

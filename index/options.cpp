@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "index/error.h"
+#include "index/rotation.h"
 
 namespace nestor::index {
 namespace {
@@ -36,6 +37,9 @@ CollectionOptions CollectionOptions::validated() const {
   for (const std::uint32_t g : out.graphs)
     if (!std::binary_search(out.widths.begin(), out.widths.end(), g))
       fail("graph width " + std::to_string(g) + " is not one of the collection's widths");
+  if (rotation == Rotation::pca && dim > kMaxRotationDim)
+    fail("rotation pca takes at most " + std::to_string(kMaxRotationDim) + " coordinates, the dimension is " +
+         std::to_string(dim));
   if (graph.max_links < 2 || graph.max_links > 256)
     fail("max_links (m) " + std::to_string(graph.max_links) + " is out of range 2..256");
   if (graph.candidates_at_build < 4 || graph.candidates_at_build > 10000)

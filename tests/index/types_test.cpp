@@ -45,6 +45,10 @@ TEST_CASE("options are completed and refused with the value and the limit") {
   bad = o;
   bad.widths = {64, 1000};
   CHECK(message(bad).find("1000") != std::string::npos);
+  bad = CollectionOptions{};
+  bad.dim = 10000;
+  bad.rotation = Rotation::pca;
+  CHECK(message(bad) == "rotation pca takes at most 8192 coordinates, the dimension is 10000");
   bad = o;
   bad.graphs = {100};
   CHECK(message(bad).find("100 is not one of") != std::string::npos);
