@@ -1,5 +1,6 @@
-// Collections: list, describe, create, delete.
+// Collections: list, describe, create, update, delete.
 #include "server/collection_config.h"
+#include "server/fields.h"
 #include "server/handlers/handlers.h"
 #include "server/json_writer.h"
 
@@ -41,6 +42,15 @@ void create(Context& context, const Call& call, Response& response) {
   response.body += "true";
 }
 
+// Clients tune optimisers and graphs of a running collection this way; here none of that can change, and like at
+// creation it is accepted without effect.
+void update(Context& context, const Call& call, Response& response) {
+  context.catalog.open(call.parameters[0]);
+  const JsonDocument document(call.request.body, context.limits.json_depth);
+  expect_object(document.root(), "body");
+  response.body += "true";
+}
+
 void remove(Context& context, const Call& call, Response& response) {
   response.body += context.database.delete_collection(call.parameters[0]) ? "true" : "false";
 }
@@ -53,6 +63,7 @@ void add_collection_routes(Router& router, Context& context) {
   router.add({"GET", one, Lane::read, true, [&](const Call& c, Response& r) { describe(context, c, r); }});
   router.add({"GET", one + "/exists", Lane::read, true, [&](const Call& c, Response& r) { exists(context, c, r); }});
   router.add({"PUT", one, Lane::write, true, [&](const Call& c, Response& r) { create(context, c, r); }});
+  router.add({"PATCH", one, Lane::write, true, [&](const Call& c, Response& r) { update(context, c, r); }});
   router.add({"DELETE", one, Lane::write, true, [&](const Call& c, Response& r) { remove(context, c, r); }});
 }
 

@@ -179,4 +179,18 @@ TEST_CASE("a single named vector is taken, echoed, written, read and searched un
   CHECK(older.result()[0]["id"] == 1);
 }
 
+TEST_CASE("an update of a collection is accepted and changes nothing") {
+  ApiFixture fixture;
+  const std::string body = R"({"optimizers_config":{"indexing_threshold":10000},"hnsw_config":{"m":32}})";
+  CHECK(fixture.call("PATCH", "/collections/c", body).status == 404);
+  fixture.create(4);
+  const json before = fixture.get("/collections/c").result();
+  const Reply reply = fixture.call("PATCH", "/collections/c?timeout=5", body);
+  CHECK(reply.status == 200);
+  CHECK(reply.result() == true);
+  CHECK(fixture.get("/collections/c").result() == before);
+  CHECK(fixture.call("PATCH", "/collections/c", "[]").status == 400);
+  CHECK(fixture.call("PATCH", "/collections/c", "").status == 400);
+}
+
 }  // namespace nestor::server::testing
