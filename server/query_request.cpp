@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "server/base64.h"
 #include "server/fields.h"
 #include "server/filter_selection.h"
 #include "server/point_ids.h"
@@ -32,13 +33,16 @@ void read_common(const JsonValue& body, const OpenCollection& target, const Requ
 }
 
 void read_vector(const JsonValue& value, const OpenCollection& target, QueryRequest& query) {
-  check_query_length(target->options(), vector_length(value, "query"));
-  append_coordinates(value, "query", query.vector);
+  const std::size_t dim = target->options().dim;
+  check_query_length(target->options(), vector_length(value, "query", dim));
+  append_coordinates(value, "query", query.vector, dim);
 }
 
 // A vector, or the id of a stored point.
 void read_vector_input(const JsonValue& value, const OpenCollection& target, QueryRequest& query) {
-  if (value.is_number() || value.is_string()) {
+  // What reads as an id is one; any other string must be a vector in base64.
+  const bool is_vector = value.is_string() && !parse_id(value) && decode_base64(*value.as_string());
+  if (value.is_number() || (value.is_string() && !is_vector)) {
     query.point = read_id(value);
     return;
   }
@@ -93,7 +97,7 @@ QueryRequest read_search_request(const JsonValue& body, const OpenCollection& ta
     vector = required_field(vector, "vector");
   }
   check_vector_name(name, *target.schema);
-  if (!vector.is_array() && !vector.is_object()) wrong_type(vector, "vector", "a vector (a list of numbers)");
+  if (!vector.is_array() && !vector.is_object() && !vector.is_string()) wrong_type(vector, "vector", "a vector (a list of numbers)");
   read_vector(vector, target, query);
   return query;
 }

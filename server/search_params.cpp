@@ -58,7 +58,7 @@ void check_vector_name(const std::string& name, const Schema& schema) {
 JsonValue dense_vector(const JsonValue& value, const Schema& schema, std::string_view where) {
   const bool named = value.is_object() && !value.find("indices");
   if (!named) {
-    if (!schema.vector_name.empty() && value.is_array())
+    if (!schema.vector_name.empty() && (value.is_array() || value.is_string()))
       wrong_input("the collection's vector is named `" + schema.vector_name + "`, send {\"" + schema.vector_name +
                   "\": [...]} in `" + std::string(where) + "`");
     return value;

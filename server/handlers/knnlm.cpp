@@ -57,9 +57,9 @@ LookupRequest read_request(const JsonValue& body, const OpenCollection& target, 
   for (std::size_t i = 0; i < items.size(); ++i) {
     const std::string where = "queries[" + std::to_string(i) + "]";
     const JsonValue vector = dense_vector(items[i], *target.schema, where);
-    const std::size_t length = vector_length(vector, where);
+    const std::size_t length = vector_length(vector, where, dim);
     if (length != dim) dimension_error(dim, length);
-    append_coordinates(vector, where, request.queries);
+    append_coordinates(vector, where, request.queries, dim);
   }
   return request;
 }

@@ -241,4 +241,25 @@ TEST_CASE("an answer beyond the limit is refused instead of built") {
   CHECK(reply.error().find("larger than 1000 bytes") != std::string::npos);
 }
 
+TEST_CASE("vectors in base64 are written and searched like lists, and bad ones change nothing") {
+  ApiFixture fixture;
+  fixture.create(2);
+  const auto put = [&](const std::string& vector) {
+    return fixture.call("PUT", kPoints, R"({"points":[{"id":1,"vector":")" + vector + "\"}]}");
+  };
+  CHECK(put("AACAPw==").status == 200);  // float16 0 and 1.875
+  CHECK(put("AACAPwAAAMA=").status == 200);
+  CHECK(fixture.get(kPoints + "/1").result()["vector"] == json::parse("[1,-2]"));
+  CHECK(put("AACAPwAAAMAAAAAA").error() == "Wrong input: Vector dimension error: expected dim: 2, got 3");
+  CHECK(put("AADAfwAAAMA=").status == 400);  // NaN
+  CHECK(put("no base64").status == 400);
+  CHECK(fixture.get(kPoints + "/1").result()["vector"] == json::parse("[1,-2]"));
+  const Reply found = fixture.call("POST", kPoints + "/query", R"({"query":"AACAPwAAAMA="})");
+  REQUIRE(found.status == 200);
+  CHECK(found.result()["points"][0]["score"] == 0.0);
+  CHECK(fixture.call("POST", kPoints + "/search", R"({"vector":"AACAPwAAAMA=","limit":1})").status == 200);
+  CHECK(fixture.call("POST", kPoints + "/query", R"({"query":"AADAfwAAAMA="})").status == 400);
+  CHECK(fixture.call("POST", kPoints + "/query", R"({"query":"no base64"})").status == 400);
+}
+
 }  // namespace nestor::server::testing

@@ -61,7 +61,7 @@ TEST_CASE("what is no dense vector is refused by its kind") {
   CHECK(complaint("[[1]]").find("multivector") != std::string::npos);
   CHECK(complaint("{\"indices\":[1],\"values\":[1]}").find("sparse vector") != std::string::npos);
   CHECK(complaint("[]") == "Wrong input: the vector in `query` is empty");
-  CHECK(complaint("\"AAAA\"").find("expected a vector") != std::string::npos);
+  CHECK(complaint("\"AAAA\"").find("holds 3 bytes") != std::string::npos);
   CHECK(complaint("3").find("number `3`, expected a vector") != std::string::npos);
 }
 
@@ -95,6 +95,36 @@ TEST_CASE("strings are escaped and bytes that are not UTF-8 replaced") {
   std::string out;
   append_string(out, "a\"b\\c\n\x01\xc3\xa9\xff");
   CHECK(out == "\"a\\\"b\\\\c\\n\\u0001\xc3\xa9\xEF\xBF\xBD\"");
+}
+
+TEST_CASE("base64 strings hold float32, or float16 when they have two bytes a coordinate") {
+  const auto read_string = [](const std::string& text, std::size_t dim) {
+    const std::string quoted = "\"" + text + "\"";
+    const JsonDocument document(quoted);
+    std::vector<float> out;
+    append_coordinates(document.root(), "query", out, dim);
+    CHECK(vector_length(document.root(), "query", dim) == out.size());
+    return out;
+  };
+  CHECK(read_string("AACAPwAAAMA=", 2) == std::vector<float>{1.0f, -2.0f});
+  CHECK(read_string("AACAPw\\/AAMA=", 0).size() == 2);  // "\/" is JSON for "/"
+  CHECK(read_string("ADwAwA==", 2) == std::vector<float>{1.0f, -2.0f});
+  CHECK(read_string("AACAPw==", 2).size() == 2);  // two float16: the full width goes first
+  CHECK(read_string("AACAPw==", 8) == std::vector<float>{1.0f});
+  const auto refused = [&](const std::string& text) {
+    try {
+      read_string(text, 3);
+      return std::string();
+    } catch (const HttpError& error) {
+      CHECK(error.status() == 400);
+      return error.message();
+    }
+  };
+  for (const std::string bad : {"AACAPw", "AACAPw=", "AACAPx==", "AACA Pw=", "AACAPw==AACAPw==", "AAC-Pw==", "====",
+                                "A===", "AACAPw=\\n", "AACA\u00fc"})
+    CHECK(refused(bad).find("is not base64") != std::string::npos);
+  CHECK(refused("").find("holds 0 bytes") != std::string::npos);
+  CHECK(refused("AAAA").find("holds 3 bytes") != std::string::npos);
 }
 
 }  // namespace nestor::server
