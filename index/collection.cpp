@@ -65,6 +65,7 @@ struct Collection::Impl {
     last_sequence = state.sequence;
     next_slot = state.next_slot;
     points = state.points;
+    dead.reserve(next_slot);
     records->for_each_dead([&](Slot slot) { dead.insert(slot); });
     publish_view(load_generation());
   }
@@ -148,9 +149,17 @@ struct Collection::Impl {
                                    std::span<const float>(vectors).subspan(i * dim, dim), point.payload, point.value});
     }
     operation.next_slot = static_cast<Slot>(next_slot + kept.size());
+    commit(operation);
+    return operation.sequence;
+  }
+
+  // The one way in. All that may fail comes before the durable point: an operation that is stored but not counted
+  // here would give its sequence number to the next one, which the store would then take for a repetition.
+  void commit(const WriteOperation& operation) {
+    current()->tail->reserve(operation.upserts.size());
+    dead.reserve(operation.next_slot);
     records->write(operation);  // the durable point
     apply(operation);
-    return operation.sequence;
   }
 
   // Makes a durable operation visible: new rows first, then the deaths, so that a reader never misses a point.
@@ -192,8 +201,7 @@ struct Collection::Impl {
     for (std::size_t i = 0; i < ids.size(); ++i)
       if (slots[i] != kNoSlot) operation.erases.push_back({ids[i], slots[i]});
     if (operation.erases.empty()) return sequence;
-    records->write(operation);
-    apply(operation);
+    commit(operation);
     return operation.sequence;
   }
 
@@ -229,8 +237,7 @@ struct Collection::Impl {
       operation.upserts.push_back({header->id, operation.next_slot++, slot, vector, text, update->value});
     }
     if (operation.upserts.empty() && operation.payloads.empty()) return sequence;
-    records->write(operation);
-    apply(operation);
+    commit(operation);
     return operation.sequence;
   }
 

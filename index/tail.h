@@ -29,6 +29,9 @@ class Tail {
   Tail(const Tail&) = delete;
   Tail& operator=(const Tail&) = delete;
 
+  // Writer only. Makes room for `rows` more, so that append cannot fail after a write became durable. Throws Error
+  // resource_exhausted beyond kMaxChunks * kChunkRows rows, std::bad_alloc.
+  void reserve(std::size_t rows);
   // Writer only. vector: dim values. Rows become visible together by publish().
   void append(const TailRow& row, std::span<const float> vector);
   void publish() { visible_.store(written_, std::memory_order_release); }
@@ -42,6 +45,8 @@ class Tail {
   static constexpr std::size_t kMaxChunks = 16384;  // 16 million rows
 
  private:
+  void make_chunk(std::size_t number);
+
   struct Chunk {
     explicit Chunk(std::size_t dim) : vectors(new float[kChunkRows * dim]) {}
     std::array<TailRow, kChunkRows> rows;
@@ -71,14 +76,15 @@ class DeadSlots {
     if (page == nullptr) return false;
     return (page[slot % kPageSlots / 64].load(std::memory_order_acquire) >> (slot % 64) & 1) != 0;
   }
-  // One writer.
+  // One writer. Makes room for slots below `end`, so that insert allocates nothing. Throws std::bad_alloc.
+  void reserve(Slot end) {
+    for (std::size_t p = 0; p * kPageSlots < end; ++p)
+      if (pages_[p].load(std::memory_order_relaxed) == nullptr)
+        pages_[p].store(new std::atomic<std::uint64_t>[kPageSlots / 64](), std::memory_order_release);
+  }
+  // One writer. REQUIRES: reserve() has made room for the slot.
   void insert(Slot slot) {
-    auto& entry = pages_[slot / kPageSlots];
-    std::atomic<std::uint64_t>* page = entry.load(std::memory_order_relaxed);
-    if (page == nullptr) {
-      page = new std::atomic<std::uint64_t>[kPageSlots / 64]();
-      entry.store(page, std::memory_order_release);
-    }
+    std::atomic<std::uint64_t>* page = pages_[slot / kPageSlots].load(std::memory_order_relaxed);
     const std::uint64_t bit = std::uint64_t{1} << (slot % 64);
     const std::uint64_t before = page[slot % kPageSlots / 64].fetch_or(bit, std::memory_order_acq_rel);
     if ((before & bit) == 0) count_.fetch_add(1, std::memory_order_relaxed);

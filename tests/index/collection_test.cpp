@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "index/error.h"
+#include "index/tail.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/random_vectors.h"
@@ -447,4 +448,16 @@ TEST_CASE("readers always see each point exactly once while writers replace, era
   for (auto& t : readers) t.join();
   CHECK(wrong == 0);
   CHECK(f.collection->count() == 300);
+}
+
+TEST_CASE("a tail that is full refuses rows before they are stored") {
+  Tail tail(1);
+  const float x = 1;
+  CHECK_THROWS_AS(tail.reserve(Tail::kMaxChunks * Tail::kChunkRows + 1), Error);
+  tail.reserve(3);
+  for (Slot s = 0; s < 3; ++s) tail.append({s, {}, kNoValue}, {&x, 1});
+  CHECK(tail.size() == 0);  // not visible yet
+  tail.publish();
+  CHECK(tail.size() == 3);
+  CHECK_NOTHROW(tail.reserve(2000));
 }
