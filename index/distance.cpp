@@ -9,17 +9,42 @@
 namespace nestor::index {
 namespace {
 
-const simd::Kernels& choose() {
-  const auto usable = usable_kernels();
+struct Tables {
+  const simd::Kernels* kernels;
+  const simd::ScanKernels* scan;
+};
+
+std::vector<Tables> usable_tables() {
+  std::vector<Tables> tables{{&simd::scalar_kernels(), &simd::scalar_scan_kernels()}};
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
+    tables.push_back({&simd::avx2_kernels(), &simd::avx2_scan_kernels()});
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vnni"))
+    tables.push_back({&simd::avx512_kernels(), &simd::avx512_scan_kernels()});
+#elif defined(__aarch64__)
+  tables.push_back({&simd::neon_kernels(), &simd::neon_scan_kernels()});
+#endif
+  return tables;
+}
+
+Tables choose() {
+  const auto usable = usable_tables();
   const char* wanted = std::getenv("NESTOR_KERNEL");
-  if (wanted == nullptr || *wanted == '\0') return *usable.back();
+  if (wanted == nullptr || *wanted == '\0') return usable.back();
   std::string names;
-  for (const auto* table : usable) {
-    if (std::string_view(table->name) == wanted) return *table;
-    names += names.empty() ? table->name : std::string(", ") + table->name;
+  for (const Tables& table : usable) {
+    if (std::string_view(table.kernels->name) == wanted) return table;
+    names += names.empty() ? table.kernels->name : std::string(", ") + table.kernels->name;
   }
   throw Error(ErrorCode::invalid_argument,
               "NESTOR_KERNEL=" + std::string(wanted) + " is not usable here; this processor can run: " + names);
+}
+
+const Tables& chosen() {
+  static const Tables tables = choose();
+  return tables;
 }
 
 // 1 - dot / |x|, with x a prefix of a unit vector; a zero prefix is as far as an orthogonal one.
@@ -30,22 +55,19 @@ float prefix_cosine(float dot, float squared_norm, float inverse_query_norm) {
 }  // namespace
 
 std::vector<const simd::Kernels*> usable_kernels() {
-  std::vector<const simd::Kernels*> tables{&simd::scalar_kernels()};
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
-    tables.push_back(&simd::avx2_kernels());
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512vnni"))
-    tables.push_back(&simd::avx512_kernels());
-#endif
+  std::vector<const simd::Kernels*> tables;
+  for (const Tables& t : usable_tables()) tables.push_back(t.kernels);
   return tables;
 }
 
-const simd::Kernels& kernels() {
-  static const simd::Kernels& chosen = choose();
-  return chosen;
+std::vector<const simd::ScanKernels*> usable_scan_kernels() {
+  std::vector<const simd::ScanKernels*> tables;
+  for (const Tables& t : usable_tables()) tables.push_back(t.scan);
+  return tables;
 }
+
+const simd::Kernels& kernels() { return *chosen().kernels; }
+const simd::ScanKernels& scan_kernels() { return *chosen().scan; }
 
 ExactDistance::ExactDistance(Metric metric, const float* query, std::size_t width, std::size_t dim)
     : kernels_(kernels()), metric_(metric), query_(query), width_(width),

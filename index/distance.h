@@ -7,16 +7,19 @@
 #include <vector>
 
 #include "index/simd/kernels.h"
+#include "index/simd/scan_kernels.h"
 #include "index/types.h"
 
 namespace nestor::index {
 
 // Chosen at first use: the widest instruction set this processor has, or what the environment variable
-// NESTOR_KERNEL names (scalar, avx2, avx512). An unusable name throws Error invalid_argument.
+// NESTOR_KERNEL names (scalar, avx2, avx512, neon). An unusable name throws Error invalid_argument.
 const simd::Kernels& kernels();
+const simd::ScanKernels& scan_kernels();  // of the same name
 
 // Every table this processor can run, scalar first. For tests and benchmarks.
 std::vector<const simd::Kernels*> usable_kernels();
+std::vector<const simd::ScanKernels*> usable_scan_kernels();  // in the same order
 
 // Stored rows, row-major, `dim` coordinates each, float32 or float16.
 struct RowMatrix {

@@ -44,5 +44,6 @@ struct Kernels {
 const Kernels& scalar_kernels();
 const Kernels& avx2_kernels();    // needs AVX2, FMA, F16C
 const Kernels& avx512_kernels();  // needs AVX-512 F, BW, VL and VNNI
+const Kernels& neon_kernels();    // AArch64
 
 }  // namespace nestor::index::simd

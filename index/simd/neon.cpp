@@ -1,0 +1,131 @@
+// NEON kernels: every AArch64 processor has them, float16 conversions included.
+#include <arm_neon.h>
+
+#include "index/simd/kernels.h"
+
+namespace nestor::index::simd {
+namespace {
+
+constexpr std::size_t kPrefetchRows = 8;  // rows ahead, in groups of four
+
+inline float32x4_t load_row(const float* x) { return vld1q_f32(x); }
+inline float32x4_t load_row(const std::uint16_t* x) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(x))); }
+inline float load_one(const float* x) { return *x; }
+inline float load_one(const std::uint16_t* x) {
+  __fp16 half;
+  __builtin_memcpy(&half, x, sizeof half);
+  return half;
+}
+
+// One step of a sum: squared difference or product.
+struct SquareStep {
+  static inline float32x4_t add(float32x4_t sum, float32x4_t q, float32x4_t x) {
+    const float32x4_t d = vsubq_f32(q, x);
+    return vfmaq_f32(sum, d, d);
+  }
+  static inline float one(float q, float x) { return (q - x) * (q - x); }
+};
+struct ProductStep {
+  static inline float32x4_t add(float32x4_t sum, float32x4_t q, float32x4_t x) { return vfmaq_f32(sum, q, x); }
+  static inline float one(float q, float x) { return q * x; }
+};
+
+// Four sums side by side: with fewer, each waits for its own last addition.
+template <class Step, class Scalar>
+inline float float_sum(const float* q, const Scalar* x, std::size_t n) {
+  float32x4_t a = vdupq_n_f32(0), b = a, c = a, d = a;
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    a = Step::add(a, vld1q_f32(q + i), load_row(x + i));
+    b = Step::add(b, vld1q_f32(q + i + 4), load_row(x + i + 4));
+    c = Step::add(c, vld1q_f32(q + i + 8), load_row(x + i + 8));
+    d = Step::add(d, vld1q_f32(q + i + 12), load_row(x + i + 12));
+  }
+  for (; i + 4 <= n; i += 4) a = Step::add(a, vld1q_f32(q + i), load_row(x + i));
+  float sum = vaddvq_f32(vaddq_f32(vaddq_f32(a, b), vaddq_f32(c, d)));
+  for (; i < n; ++i) sum += Step::one(q[i], load_one(x + i));
+  return sum;
+}
+
+float l2_f32(const float* q, const float* x, std::size_t n) { return float_sum<SquareStep>(q, x, n); }
+float dot_f32(const float* q, const float* x, std::size_t n) { return float_sum<ProductStep>(q, x, n); }
+float l2_f16(const float* q, const std::uint16_t* x, std::size_t n) { return float_sum<SquareStep>(q, x, n); }
+float dot_f16(const float* q, const std::uint16_t* x, std::size_t n) { return float_sum<ProductStep>(q, x, n); }
+
+// Sums of 16 code products in four lanes. Codes are at most 127: four squared differences fit 16 unsigned bits, two
+// products with a signed query fit 16 signed ones.
+struct L2Step {
+  static inline int32x4_t add(int32x4_t sum, const std::uint8_t* q, const std::uint8_t* x) {
+    const uint8x16_t d = vabdq_u8(vld1q_u8(q), vld1q_u8(x));
+    const uint16x8_t squares = vmlal_high_u8(vmull_u8(vget_low_u8(d), vget_low_u8(d)), d, d);
+    return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(sum), squares));
+  }
+};
+struct DotStep {
+  static inline int32x4_t add(int32x4_t sum, const std::uint8_t* q, const std::uint8_t* x) {
+    const int8x16_t a = vreinterpretq_s8_u8(vld1q_u8(q)), b = vreinterpretq_s8_u8(vld1q_u8(x));
+    return vpadalq_s16(sum, vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(b)), a, b));
+  }
+};
+
+inline void prefetch_row(const std::uint8_t* row, std::size_t length) {
+  for (std::size_t i = 0; i < length; i += 64) __builtin_prefetch(row + i);
+}
+
+// Four rows at a time: one load of the query serves four rows, and the four sums are reduced together.
+template <class Step>
+inline void code_distances(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  const auto row = [&](std::size_t r) { return batch.base + static_cast<std::size_t>(batch.rows[r]) * batch.stride; };
+  const std::size_t n = batch.length, count = batch.count;
+  const std::size_t ahead = batch.prefetch ? count : 0;  // rows that may be sent for
+  for (std::size_t r = 0; r < kPrefetchRows && r < ahead; ++r) prefetch_row(row(r), n);
+  std::size_t r = 0;
+  for (; r + 4 <= count; r += 4) {
+    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(row(p), n);
+    const std::uint8_t *x0 = row(r), *x1 = row(r + 1), *x2 = row(r + 2), *x3 = row(r + 3);
+    int32x4_t a0 = vdupq_n_s32(0), a1 = a0, a2 = a0, a3 = a0;
+    for (std::size_t i = 0; i < n; i += 16) {
+      a0 = Step::add(a0, q + i, x0 + i);
+      a1 = Step::add(a1, q + i, x1 + i);
+      a2 = Step::add(a2, q + i, x2 + i);
+      a3 = Step::add(a3, q + i, x3 + i);
+    }
+    vst1q_s32(out + r, vpaddq_s32(vpaddq_s32(a0, a1), vpaddq_s32(a2, a3)));
+  }
+  for (; r < count; ++r) {
+    int32x4_t a = vdupq_n_s32(0);
+    for (std::size_t i = 0; i < n; i += 16) a = Step::add(a, q + i, row(r) + i);
+    out[r] = vaddvq_s32(a);
+  }
+}
+
+void l2_codes(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  code_distances<L2Step>(q, batch, out);
+}
+void dot_codes(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  code_distances<DotStep>(reinterpret_cast<const std::uint8_t*>(q), batch, out);
+}
+
+void f16_from_f32(const float* in, std::uint16_t* out, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) vst1_u16(out + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(in + i))));
+  for (; i < n; ++i) {
+    const __fp16 half = static_cast<__fp16>(in[i]);
+    __builtin_memcpy(out + i, &half, sizeof half);
+  }
+}
+
+void f32_from_f16(const std::uint16_t* in, float* out, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) vst1q_f32(out + i, load_row(in + i));
+  for (; i < n; ++i) out[i] = load_one(in + i);
+}
+
+}  // namespace
+
+const Kernels& neon_kernels() {
+  static const Kernels table{"neon", l2_f32, dot_f32, l2_f16, dot_f16, l2_codes, dot_codes, f16_from_f32, f32_from_f16};
+  return table;
+}
+
+}  // namespace nestor::index::simd
