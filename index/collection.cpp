@@ -89,7 +89,7 @@ struct Collection::Impl {
 
   // Rows at or after the generation's next slot become the tail. Caller holds write_mutex or is the constructor.
   void publish_view(std::shared_ptr<const Generation> generation) {
-    auto tail = std::make_shared<Tail>(options.dim);
+    auto tail = std::make_shared<Tail>(options.dim, RowCoder::of(generation));
     // Two sequential passes: reading each row's vector by itself takes a hundred times longer.
     std::vector<RowHeader> headers;
     records->for_each_header(generation->next_slot(), [&](const RowHeader& header) {

@@ -7,6 +7,7 @@
 //   rotation   PcaRotation::bytes, only with rotation pca
 //   quantizer  Quantizer::to_bytes, over coded_widths and rotated coordinates; this and the next only when there are graphs
 //   codes.N    code bytes of segment N, row-major
+//   code_errors  see code_bound.h; missing in generations of earlier versions
 //   graph.W.links, graph.W.upper   see frozen_graph.h
 #include "index/generation.h"
 
@@ -91,6 +92,7 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
       out->code_bytes_ += bytes.size();
     }
     out->codes_ = CodeMatrix(std::move(segments));
+    if (sections.has("code_errors")) out->code_bound_ = CodeBound(sections.raw("code_errors"), rows);
     for (const std::uint32_t width : options.graphs) {
       const std::string name = "graph." + std::to_string(width);
       const auto links = sections.raw(name + ".links"), upper = sections.raw(name + ".upper");

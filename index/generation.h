@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "index/code_bound.h"
 #include "index/code_matrix.h"
 #include "index/collection.h"
 #include "index/distance.h"
@@ -59,6 +60,7 @@ class Generation {
   std::uint32_t value(std::uint32_t row) const { return values_[row]; }
   const Quantizer& quantizer() const { return quantizer_; }
   const CodeMatrix& codes() const { return codes_; }
+  const CodeBound& code_bound() const { return code_bound_; }  // empty: an older generation without one
   const std::vector<WidthGraph>& graphs() const { return graphs_; }
   // Graph to walk for candidates at `width`: the narrowest at least that wide, else the widest. Null: no graphs.
   const WidthGraph* graph_for(std::uint32_t width) const;
@@ -74,6 +76,7 @@ class Generation {
   std::span<const std::uint32_t> values_;
   Quantizer quantizer_;
   CodeMatrix codes_;
+  CodeBound code_bound_;
   std::vector<WidthGraph> graphs_;
   std::optional<PcaRotation> rotation_;
   std::size_t link_bytes_ = 0, code_bytes_ = 0;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "index/beam_search.h"
+#include "index/code_bound.h"
 #include "index/error.h"
 #include "index/graph_builder.h"
 #include "index/parallel.h"
@@ -167,12 +168,15 @@ class Builder {
       out_->buffers.emplace_back(count_ * (cuts[s + 1] - cuts[s]));
       segments_.push_back({reinterpret_cast<const std::uint8_t*>(out_->buffers.back().data()), cuts[s], cuts[s + 1]});
     }
+    std::vector<CodeError> errors(count_);
     std::atomic<std::size_t> done{0};
     parallel_blocks(count_, 1024, threads_, [&](std::size_t first, std::size_t last) {
       const std::vector<float> block = coded_rows(rows() + first * dim, last - first);
       std::vector<std::uint8_t> code(quantizer_.row_length());
       for (std::size_t r = first; r < last; ++r) {
-        quantizer_.encode(block.data() + (r - first) * coded_, code.data());
+        const float* coded = block.data() + (r - first) * coded_;
+        quantizer_.encode(coded, code.data());
+        errors[r] = measure_code(quantizer_, coded, code.data(), rows() + r * dim, dim);
         for (std::size_t s = 0; s < segments_.size(); ++s)
           std::memcpy(out_->buffers[first_buffer + s].data() + r * segments_[s].stride(), code.data() + segments_[s].first,
                       segments_[s].stride());
@@ -181,6 +185,8 @@ class Builder {
     });
     for (std::size_t s = 0; s < segments_.size(); ++s)
       add_section("codes." + std::to_string(s), out_->buffers[first_buffer + s].bytes());
+    out_->blocks.push_back(CodeBound::to_bytes(errors));
+    add_section("code_errors", out_->blocks.back());
   }
 
   void build_graphs() {

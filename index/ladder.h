@@ -1,6 +1,6 @@
 #pragma once
 // The path of one query through a generation: walk a graph over codes, re-score the shortlist at wider widths by
-// adding bands to the partial sums, rank the last few exactly. Also the exact scan, its slow twin.
+// adding bands to the partial sums, rank the last few exactly.
 
 #include <algorithm>
 #include <cstdint>
@@ -31,14 +31,6 @@ class RowFilter {
     return allowed_.empty() || (slot / 64 < allowed_.size() && (allowed_[slot / 64] >> (slot % 64) & 1) != 0);
   }
   bool restricts() const { return !allowed_.empty(); }
-  // Whether any slot of first..last is allowed, for passing over runs of rows: a look at a word per 64 slots.
-  bool allows_any(Slot first, Slot last) const {
-    if (allowed_.empty()) return true;
-    const std::size_t end = std::min<std::size_t>(last / 64 + 1, allowed_.size());
-    for (std::size_t word = first / 64; word < end; ++word)
-      if (allowed_[word] != 0) return true;
-    return false;
-  }
 
  private:
   const Generation& generation_;
@@ -77,10 +69,5 @@ struct RowAnswer {
 // Thread-safe.
 RowAnswer search_ladder(const Generation& generation, Metric metric, const PreparedQuery& query, const LadderPlan& plan,
                         const RowFilter& filter, std::uint32_t k, bool explain);
-
-// Exact scans of queries of one width over all rows of a generation; rows are read once for all of them.
-std::vector<RowAnswer> scan_rows(const Generation& generation, Metric metric,
-                                 std::span<const PreparedQuery* const> queries, const RowFilter& filter,
-                                 std::uint32_t k);
 
 }  // namespace nestor::index

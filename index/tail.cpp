@@ -12,7 +12,7 @@ void Tail::make_chunk(std::size_t number) {
     throw Error(ErrorCode::resource_exhausted, "more than " + std::to_string(kMaxChunks * kChunkRows) +
                                                    " rows would wait to be indexed; build the collection first");
   if (chunks_[number].load(std::memory_order_relaxed) == nullptr)
-    chunks_[number].store(new Chunk(dim_), std::memory_order_release);
+    chunks_[number].store(new Chunk(dim_, code_length_), std::memory_order_release);
 }
 
 void Tail::reserve(std::size_t rows) {
@@ -28,6 +28,9 @@ void Tail::append(const TailRow& row, std::span<const float> vector) {
   Chunk* chunk = chunks_[c].load(std::memory_order_relaxed);
   chunk->rows[written_ % kChunkRows] = row;
   std::memcpy(chunk->vectors.get() + (written_ % kChunkRows) * dim_, vector.data(), dim_ * sizeof(float));
+  if (coder_ != nullptr)
+    chunk->code_errors[written_ % kChunkRows] =
+        coder_->code(vector, chunk->codes.get() + (written_ % kChunkRows) * code_length_);
   ++written_;
 }
 

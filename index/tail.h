@@ -1,6 +1,7 @@
 #pragma once
 // Rows that are durable and searchable but not yet in a generation: appended by one writer, scanned exactly by any
-// number of readers. Rows stand as stored, as float32.
+// number of readers. Rows stand as stored, as float32, and beside them their codes where the generation has some, so
+// that a long tail is scanned at a quarter of the bytes.
 
 #include <array>
 #include <atomic>
@@ -8,7 +9,9 @@
 #include <memory>
 #include <span>
 
+#include "index/code_matrix.h"
 #include "index/generation.h"
+#include "index/row_coder.h"
 #include "index/types.h"
 
 namespace nestor::index {
@@ -22,7 +25,9 @@ struct TailRow {
 // One writer, many readers, no locks: a row is complete before the count that reveals it is published.
 class Tail {
  public:
-  explicit Tail(std::size_t dim) : dim_(dim) {}
+  // coder: null for a tail without codes.
+  explicit Tail(std::size_t dim, std::unique_ptr<RowCoder> coder = nullptr)
+      : dim_(dim), code_length_(coder == nullptr ? 0 : coder->length()), coder_(std::move(coder)) {}
   ~Tail() {
     for (auto& chunk : chunks_) delete chunk.load(std::memory_order_relaxed);
   }
@@ -39,7 +44,14 @@ class Tail {
   std::size_t size() const { return visible_.load(std::memory_order_acquire); }
   const TailRow& row(std::size_t i) const { return chunk(i).rows[i % kChunkRows]; }
   const float* vector(std::size_t i) const { return chunk(i).vectors.get() + (i % kChunkRows) * dim_; }
-  std::size_t bytes() const { return (size() + kChunkRows - 1) / kChunkRows * kChunkRows * (dim_ * 4 + sizeof(TailRow)); }
+  bool has_codes() const { return code_length_ != 0; }
+  // Codes and error bytes (see CodeBound) of chunk c, rows c * kChunkRows and on. REQUIRES: has_codes(), a visible row
+  // in it.
+  CodeMatrix codes(std::size_t c) const { return CodeMatrix({{chunk(c * kChunkRows).codes.get(), 0, code_length_}}); }
+  const std::uint8_t* code_errors(std::size_t c) const { return chunk(c * kChunkRows).code_errors.data(); }
+  std::size_t bytes() const {
+    return (size() + kChunkRows - 1) / kChunkRows * kChunkRows * (dim_ * 4 + sizeof(TailRow) + code_length_ + 1);
+  }
 
   static constexpr std::size_t kChunkRows = 1024;
   static constexpr std::size_t kMaxChunks = 16384;  // 16 million rows
@@ -48,14 +60,18 @@ class Tail {
   void make_chunk(std::size_t number);
 
   struct Chunk {
-    explicit Chunk(std::size_t dim) : vectors(new float[kChunkRows * dim]) {}
+    Chunk(std::size_t dim, std::size_t code_length)
+        : vectors(new float[kChunkRows * dim]), codes(new std::uint8_t[kChunkRows * code_length]) {}
     std::array<TailRow, kChunkRows> rows;
     std::unique_ptr<float[]> vectors;
+    std::unique_ptr<std::uint8_t[]> codes;
+    std::array<std::uint8_t, kChunkRows> code_errors;
   };
   const Chunk& chunk(std::size_t i) const { return *chunks_[i / kChunkRows].load(std::memory_order_acquire); }
 
-  std::size_t dim_;
-  std::size_t written_ = 0;  // writer's
+  std::size_t dim_, code_length_;
+  std::unique_ptr<RowCoder> coder_;  // writer's
+  std::size_t written_ = 0;          // writer's
   std::atomic<std::size_t> visible_{0};
   std::unique_ptr<std::atomic<Chunk*>[]> storage_{new std::atomic<Chunk*>[kMaxChunks]()};
   std::span<std::atomic<Chunk*>> chunks_{storage_.get(), kMaxChunks};

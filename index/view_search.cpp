@@ -5,9 +5,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "index/exact_scan.h"
 #include "index/ladder.h"
 #include "index/prepared_vector.h"
 #include "index/row_distance.h"
+#include "index/row_list.h"
 #include "index/top_k.h"
 
 namespace nestor::index {
@@ -26,19 +28,16 @@ class ViewSearch {
     LadderPlan plan = plan_ladder(options_, generation_, with_width);
     if (filter.restricts()) fit_to_filter(plan);
     std::vector<std::size_t> to_scan;
+    std::vector<RowAnswer> answers(queries.size());
     for (std::size_t i = 0; i < queries.size(); ++i) {
-      if (plan.exact) {
-        to_scan.push_back(i);
-        continue;
-      }
-      RowAnswer answer = search_ladder(generation_, options_.metric, queries[i], plan, filter, search_.k, search_.explain);
+      if (!plan.exact)
+        answers[i] = search_ladder(generation_, options_.metric, queries[i], plan, filter, search_.k, search_.explain);
       // A filter or many deletions can starve the walk; the scan always finds what is there.
-      if (answer.rows.size() < std::min<std::size_t>(search_.k, generation_.rows()))
+      if (plan.exact || answers[i].rows.size() < std::min<std::size_t>(search_.k, generation_.rows()))
         to_scan.push_back(i);
-      else
-        results[i] = finish(queries[i], std::move(answer));
     }
-    scan(queries, to_scan, filter, results);
+    scan(queries, to_scan, answers);
+    merge_tails(queries, filter, std::move(answers), results);
   }
 
  private:
@@ -67,35 +66,20 @@ class ViewSearch {
     std::uint32_t number;  // row or tail position
   };
 
-  struct TailScan {
-    std::size_t seen = 0;
-    std::vector<std::pair<float, std::uint32_t>> best;
-  };
-
-  void scan_tail(std::size_t upto, RowDistance& distance, const RowFilter& filter, TailScan& scan) const {
-    const Tail& tail = *view_.tail;
-    TopK top(search_.k);
-    for (const auto& [d, i] : scan.best) top.offer(d, i);
-    for (std::size_t i = scan.seen; i < upto; ++i)
-      if (filter.allows(tail.row(i).slot)) top.offer(distance(tail.vector(i)), static_cast<std::uint32_t>(i));
-    scan.best = top.take();
-    scan.seen = upto;
-  }
-
   // Adds the tail's rows and drops what died meanwhile. A write appends before it kills: looping until no row was
   // appended since the last look at the dead misses no point, and of two versions seen together the newer one counts.
-  std::vector<Candidate> merge_tail(const PreparedQuery& query, RowAnswer& answer) const {
+  std::vector<Candidate> merge_tail(const PreparedQuery& query, RowAnswer& answer, TailHits hits,
+                                    std::size_t seen) const {
     const Tail& tail = *view_.tail;
-    RowDistance distance(generation_, options_.metric, query, options_.dim);
-    TailScan scan;
     std::vector<Candidate> merged;
     for (std::size_t upto = tail.size();; upto = tail.size()) {
       const RowFilter filter(generation_, dead_, search_.allowed_slots);
-      scan_tail(upto, distance, filter, scan);
+      if (upto > seen) add_newer(query, filter, seen, upto, hits);
+      seen = upto;
       merged.clear();
       for (const RankedRow& r : answer.rows)
         if (filter(r.row)) merged.push_back({r.distance, false, r.row});
-      for (const auto& [d, i] : scan.best)
+      for (const auto& [d, i] : hits)
         if (filter.allows(tail.row(i).slot)) merged.push_back({d, true, i});
       if (tail.size() == upto) break;
     }
@@ -103,11 +87,22 @@ class ViewSearch {
       if (a.distance != b.distance) return a.distance < b.distance;
       return a.in_tail != b.in_tail ? b.in_tail : a.number < b.number;
     });
-    if (!scan.best.empty()) drop_older_versions(merged);
+    if (!hits.empty()) drop_older_versions(merged);
     if (merged.size() > search_.k) merged.resize(search_.k);
-    if (search_.explain && scan.seen > 0)
-      answer.stages.push_back(all_rows_report("tail", query.width, scan.seen, scan.best.size()));
+    if (search_.explain && seen > 0) answer.stages.push_back(tail_report(query.width, seen, hits.size()));
     return merged;
+  }
+
+  // Rows [seen, upto) of the tail: those appended since the batch's scan of it.
+  void add_newer(const PreparedQuery& query, const RowFilter& filter, std::size_t seen, std::size_t upto,
+                 TailHits& hits) const {
+    const Tail& tail = *view_.tail;
+    RowDistance distance(generation_, options_.metric, query, options_.dim);
+    TopK top(search_.k);
+    for (const auto& [d, i] : hits) top.offer(d, i);
+    for (std::size_t i = seen; i < upto; ++i)
+      if (filter.allows(tail.row(i).slot)) top.offer(distance(tail.vector(i)), static_cast<std::uint32_t>(i));
+    hits = top.take();
   }
 
   void drop_older_versions(std::vector<Candidate>& candidates) const {
@@ -139,40 +134,46 @@ class ViewSearch {
     return hit;
   }
 
-  QueryResult finish(const PreparedQuery& query, RowAnswer answer) const {
+  QueryResult finish(const PreparedQuery& query, RowAnswer answer, TailHits hits, std::size_t seen) const {
     QueryResult result;
-    const auto merged = merge_tail(query, answer);
+    const auto merged = merge_tail(query, answer, std::move(hits), seen);
     result.hits.reserve(merged.size());
     for (const Candidate& c : merged) result.hits.push_back(make_hit(c));
     result.stages = std::move(answer.stages);
     return result;
   }
 
-  static StageReport all_rows_report(const char* name, std::uint32_t width, std::size_t rows, std::size_t found) {
-    StageReport report;
-    report.name = name;
-    report.width = width;
-    report.candidates_in = rows;
-    report.candidates_out = found;
-    report.distance_evaluations = rows;
-    report.coordinates_read = static_cast<std::uint64_t>(rows) * width;
-    report.stopped_because = "all rows read";
-    return report;
+  static StageReport tail_report(std::uint32_t width, std::size_t rows, std::size_t found) {
+    return {"tail", width, rows, found, rows, static_cast<std::uint64_t>(rows) * width, 0, "all rows read"};
+  }
+
+  ScanRequest request_for(std::span<const PreparedQuery* const> queries) const {
+    return {&generation_, options_.metric, options_.dim, queries, search_.k, search_.explain};
   }
 
   // One pass over the rows for all queries that need it.
-  void scan(std::span<const PreparedQuery> queries, std::span<const std::size_t> to_scan, const RowFilter& filter,
-            QueryResult* results) const {
+  void scan(std::span<const PreparedQuery> queries, std::span<const std::size_t> to_scan,
+            std::vector<RowAnswer>& answers) const {
     if (to_scan.empty()) return;
-    const std::uint32_t width = queries.front().width;
     std::vector<const PreparedQuery*> scanned;
     for (const std::size_t i : to_scan) scanned.push_back(&queries[i]);
-    auto answers = scan_rows(generation_, options_.metric, scanned, filter, search_.k);
+    auto found = scan_generation(request_for(scanned), list_rows(generation_, dead_, search_.allowed_slots));
     for (std::size_t j = 0; j < to_scan.size(); ++j) {
-      if (search_.explain && generation_.rows() > 0)
-        answers[j].stages.push_back(all_rows_report("scan", width, generation_.rows(), answers[j].rows.size()));
-      results[to_scan[j]] = finish(queries[to_scan[j]], std::move(answers[j]));
+      RowAnswer& answer = answers[to_scan[j]];
+      answer.rows = std::move(found[j].rows);
+      answer.stages.insert(answer.stages.end(), found[j].stages.begin(), found[j].stages.end());
     }
+  }
+
+  // One pass over the tail for all queries, then what each of them must see of writes that happened meanwhile.
+  void merge_tails(std::span<const PreparedQuery> queries, const RowFilter& filter, std::vector<RowAnswer> answers,
+                   QueryResult* results) const {
+    std::vector<const PreparedQuery*> all;
+    for (const PreparedQuery& query : queries) all.push_back(&query);
+    const std::size_t seen = view_.tail->size();
+    auto hits = scan_tail(request_for(all), *view_.tail, seen, filter);
+    for (std::size_t i = 0; i < queries.size(); ++i)
+      results[i] = finish(queries[i], std::move(answers[i]), std::move(hits[i]), seen);
   }
 
   const View& view_;
@@ -184,8 +185,8 @@ class ViewSearch {
 
 }  // namespace
 
-void search_view(const View& view, const CollectionOptions& options, const DeadSlots& dead, std::span<const float> queries,
-                 std::size_t count, const SearchOptions& search, QueryResult* results) {
+void search_view(const View& view, const CollectionOptions& options, const DeadSlots& dead,
+                 std::span<const float> queries, std::size_t count, const SearchOptions& search, QueryResult* results) {
   const std::size_t length = queries.size() / count;
   std::vector<PreparedQuery> prepared;
   prepared.reserve(count);

@@ -1,0 +1,66 @@
+#pragma once
+// One query coded for a scan, and what its keys say about distances.
+//
+// Keys are int32, smaller is nearer (index/simd/scan_kernels.h):
+//   l2, cosine   key = sum (cq - c)^2 - own, own = sum cq^2, cq the query coded as rows are
+//   dot          key = -2 sum s c, s = round(alpha q), |s| <= 63
+// Cosine rows are unit vectors, so 1 - q.x = (|q - x|^2 + 1 - |x|^2) / 2 and the l2 key orders them. Where only a
+// prefix is coded (rotated collections), |q - x| over the prefix bounds |q - x| from below.
+//
+// Rounding of the exact float sums is allowed for: a sum of n products is off by at most n 2^-24 of the sum of their
+// magnitudes in any order of additions (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3).
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "index/code_bound.h"
+#include "index/prepared_vector.h"
+
+namespace nestor::index {
+
+class ScanQuery {
+ public:
+  // Largest key of a row, by its error byte, that may be within some distance.
+  using KeyLimits = std::array<std::int32_t, 256>;
+
+  // Whether keys bound the distances of this ranking: not for a cosine over a prefix (its rows have other norms), nor
+  // for dot products wider than the codes.
+  static bool serves(Metric metric, std::size_t width, std::size_t dim, std::size_t coded);
+
+  // REQUIRES: serves(). bound must outlive this object; dim: coordinates of a stored row.
+  ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric metric, const PreparedQuery& query,
+            std::size_t dim);
+
+  bool is_dot() const { return dot_; }
+  std::size_t length() const { return signed_.size(); }  // code bytes compared
+  const std::int8_t* signed_code() const { return signed_.data(); }
+  // Keys of rows by the kernels that serve walks: for a query that is scanned alone.
+  void keys(const simd::CodeBatch& batch, std::size_t first, std::int32_t* sums) const;
+  std::int32_t key_of_sum(std::int32_t sum) const { return dot_ ? -2 * sum : static_cast<std::int32_t>(sum - own_); }
+
+  // Every row whose computed distance is at most `distance` has a key of at most limits[its error byte].
+  void limits_within(double distance, KeyLimits& limits) const;
+  // The computed distance of a row with this key and error byte is at most this; infinity where codes cannot say.
+  double upper(std::int32_t key, std::uint8_t error) const;
+
+ private:
+  void code_l2(const Quantizer& quantizer, const float* query, std::size_t width);
+  void code_dot(const Quantizer& quantizer, const float* query, std::size_t width);
+
+  const CodeBound* bound_;
+  bool dot_ = false, cosine_ = false;
+  bool whole_ = true;  // the codes cover all that ranks
+  std::vector<std::uint8_t> code_;
+  std::vector<std::int8_t> signed_;
+  std::int64_t own_ = 0;
+  double step_ = 1;
+  double query_error_ = 0;  // |q - decode(code(q))|; dot: |q - s / alpha|
+  double query_norm_ = 0;
+  double dot_base_ = 0, dot_unit_ = 1;  // q.x ~ base + unit * sum
+  double relative_ = 0;                 // rounding of the exact distances
+  double absolute_ = 0;                 // ... of dot products
+  double turned_ = 0;                   // ... of rotated coordinates
+};
+
+}  // namespace nestor::index
