@@ -38,6 +38,7 @@ struct Collection::Impl {
   std::mutex build_mutex;  // one build at a time
   std::atomic<bool> building{false};
   std::atomic<Sequence> last_sequence{0};
+  std::atomic<Sequence> payload_sequence{0};
 
   // The lock is held to copy a pointer, never during a search, a write or a build. (libstdc++ 12's
   // atomic<shared_ptr> does the same with a spin lock that the thread sanitizer cannot follow.)
@@ -179,6 +180,7 @@ struct Collection::Impl {
     points += added;
     points -= operation.erases.size();
     sequence = operation.sequence;
+    if (!operation.payloads.empty()) payload_sequence = sequence;
     last_sequence = sequence;
     next_slot = operation.next_slot;
   }
@@ -330,6 +332,13 @@ std::vector<std::uint64_t> Collection::select_slots(const RowChoice& choice) con
 std::vector<PointId> Collection::select_ids(const RowChoice& choice) const {
   return choose_ids(*impl_->records, choice);
 }
+
+RowReader Collection::rows() const { return {impl_->current(), impl_->options, impl_->dead, *impl_->records}; }
+void Collection::for_each_payload(Slot first,
+                                  const std::function<bool(const RowHeader&, std::string_view)>& visit) const {
+  impl_->records->for_each_payload(first, visit);
+}
+Sequence Collection::payload_sequence() const { return impl_->payload_sequence.load(); }
 
 BuildReport Collection::build(const BuildOptions& options) {
   const std::lock_guard one_build(impl_->build_mutex);

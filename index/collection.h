@@ -15,6 +15,7 @@
 #include "index/options.h"
 #include "index/record_store.h"
 #include "index/row_choice.h"
+#include "index/row_reader.h"
 #include "index/search_types.h"
 
 namespace nestor::index {
@@ -136,6 +137,14 @@ class Collection {
   // between choice and search is missed by that search.
   std::vector<std::uint64_t> select_slots(const RowChoice& choice) const;
   std::vector<PointId> select_ids(const RowChoice& choice) const;  // ascending
+
+  // Distances, vectors and tokens of points by id.
+  RowReader rows() const;
+  // Live rows with their payloads in slot order, slot >= first, as of one moment. Stops when the visitor returns false.
+  void for_each_payload(Slot first, const std::function<bool(const RowHeader&, std::string_view payload)>& visit) const;
+  // Last operation that changed a payload in place, since the collection was opened; 0: none. Whoever derives columns
+  // from payloads reads only new slots while it stands still.
+  Sequence payload_sequence() const;
 
   // Builds a generation from all live rows and publishes it; searches and writes go on meanwhile.
   BuildReport build(const BuildOptions& options = {});

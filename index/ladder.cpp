@@ -194,6 +194,11 @@ LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& ge
   }
   plan.keep = std::max(plan.keep, plan.rerank);
   plan.pool = std::max({plan.explore, plan.keep, options.k});
+  const auto slots = generation.slots();
+  for (const Slot slot : options.entry_slots) {
+    const auto at = std::lower_bound(slots.begin(), slots.end(), slot);
+    if (at != slots.end() && *at == slot) plan.entries.push_back(static_cast<std::uint32_t>(at - slots.begin()));
+  }
   return plan;
 }
 
@@ -207,7 +212,7 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
   s.code.assign(generation.quantizer(), metric, query.coded());
   const PrefixScorer score(generation.codes(), generation.quantizer(), s.code, plan.walk_width);
   const WalkLimits limits{plan.pool, plan.explore, k, plan.keep, plan.gap};
-  const WalkCounters walked = walk(plan.graph->graph, score, limits, {}, s.walk);
+  const WalkCounters walked = walk(plan.graph->graph, score, limits, plan.entries, s.walk);
   collect_shortlist(s.walk.pool, filter, plan.keep, s);
   report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, walked.evaluations * plan.walk_width, 0,
               walked.stopped_by_gap ? "distance gap" : "candidates explored"});

@@ -51,6 +51,7 @@ struct LadderPlan {
   std::uint32_t keep = 0;         // shortlist after the walk
   std::vector<Stage> rescores;    // wider code stages, ascending
   std::uint32_t rerank = 0;       // candidates ranked exactly
+  std::vector<std::uint32_t> entries;  // rows the walk starts from; empty: the graph's own entry
 };
 
 // Throws Error invalid_argument on options that do not fit.

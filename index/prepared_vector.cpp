@@ -38,6 +38,20 @@ void prepare_vector(const CollectionOptions& options, std::span<const float> in,
   }
 }
 
+std::vector<float> query_values(const CollectionOptions& options, std::span<const float> query) {
+  for (std::size_t j = 0; j < query.size(); ++j)
+    if (!std::isfinite(query[j]))
+      throw Error(ErrorCode::invalid_argument, "query coordinate " + std::to_string(j) + " is not a finite number");
+  std::vector<float> values(query.begin(), query.end());
+  if (options.metric != Metric::cosine) return values;
+  double norm = 0;
+  for (const float x : values) norm += static_cast<double>(x) * x;
+  if (!(norm > 0)) throw Error(ErrorCode::invalid_argument, "a zero query has no direction: cosine cannot rank by it");
+  const double inverse = 1.0 / std::sqrt(norm);
+  for (float& x : values) x = static_cast<float>(x * inverse);
+  return values;
+}
+
 PreparedQuery prepare_query(const CollectionOptions& options, const Generation& generation, std::span<const float> query,
                             const SearchOptions& search) {
   const bool is_short = query.size() != options.dim;
@@ -48,22 +62,12 @@ PreparedQuery prepare_query(const CollectionOptions& options, const Generation& 
     throw Error(ErrorCode::invalid_argument, "a rotated collection needs the full query of " +
                                                  std::to_string(options.dim) + " coordinates, got " +
                                                  std::to_string(query.size()));
-  for (std::size_t j = 0; j < query.size(); ++j)
-    if (!std::isfinite(query[j]))
-      throw Error(ErrorCode::invalid_argument, "query coordinate " + std::to_string(j) + " is not a finite number");
   PreparedQuery out;
   out.width = search.width.value_or(static_cast<std::uint32_t>(query.size()));
   if (out.width > query.size())
     throw Error(ErrorCode::invalid_argument, "width " + std::to_string(out.width) + " exceeds the query's " +
                                                  std::to_string(query.size()) + " coordinates");
-  out.values.assign(query.begin(), query.end());
-  if (options.metric == Metric::cosine) {
-    double norm = 0;
-    for (const float x : out.values) norm += static_cast<double>(x) * x;
-    if (!(norm > 0)) throw Error(ErrorCode::invalid_argument, "a zero query has no direction: cosine cannot rank by it");
-    const double inverse = 1.0 / std::sqrt(norm);
-    for (float& x : out.values) x = static_cast<float>(x * inverse);
-  }
+  out.values = query_values(options, query);
   out.values.resize(options.dim, 0.0f);
   if (generation.rotation() != nullptr) {
     const std::uint32_t ranked = out.width < options.dim ? out.width : 0;

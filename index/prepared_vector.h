@@ -16,6 +16,9 @@ namespace nestor::index {
 // vector with cosine.
 void prepare_vector(const CollectionOptions& options, std::span<const float> in, float* out);
 
+// The coordinates a query is compared by: checked to be finite, normalised for cosine. Throws Error invalid_argument.
+std::vector<float> query_values(const CollectionOptions& options, std::span<const float> query);
+
 // A query as a generation sees it.
 struct PreparedQuery {
   std::vector<float> values;   // dim values, normalised for cosine; zeros after the width of a short query

@@ -26,6 +26,8 @@ struct SearchOptions {
   std::optional<float> distance_gap;           // stop when d(next) > (1 + gap) * d(k-th); 0 disables
   std::vector<Stage> stages;                   // explicit ladder; empty: the default policy
   bool explain = false;                        // fill SearchResult::stages
+  // Warm start: the walk begins at these rows (those of them that the graph holds) instead of the graph's own entry.
+  std::span<const Slot> entry_slots;
   // Only slots whose bit is set may be returned; empty: all. Bit i of word i / 64 is slot i.
   std::span<const std::uint64_t> allowed_slots;
 };
