@@ -2,7 +2,7 @@
 # Installs the Debian packages that Nestor needs. Changes nothing, and takes no time, when all are there.
 #   scripts/install-deps.sh               what building, running and testing need
 #   scripts/install-deps.sh --with-bench  also the libraries the benchmarks compare with
-#   scripts/install-deps.sh --with-dev    also clang-format and clang-tidy
+#   scripts/install-deps.sh --with-dev    also clang-format, clang-tidy, and what runs the NEON kernels emulated
 #   scripts/install-deps.sh --list        prints the packages of the chosen groups, installs nothing
 set -euo pipefail
 
@@ -15,7 +15,7 @@ base=(
 )
 tests=(catch2)
 bench=(libbenchmark-dev libfaiss-dev libopenblas-dev libhdf5-dev)
-dev=(clang-format clang-tidy)
+dev=(clang-format clang-tidy g++-aarch64-linux-gnu qemu-user)
 
 wanted=("${base[@]}" "${tests[@]}")
 list_only=
