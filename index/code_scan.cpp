@@ -1,23 +1,26 @@
 #include "index/code_scan.h"
 
 #include <algorithm>
-#include <limits>
+#include <cmath>
 
 #include "index/distance.h"
 
 namespace nestor::index {
 namespace {
 
-constexpr std::size_t kPackedBytes =
-    96 << 10;  // of a block: with the queries' codes and keys it stays in the second cache
+constexpr std::size_t kPackedBytes = 96 << 10;  // of a block: with query codes and keys it stays in the second cache
 constexpr std::size_t kMostRows = 256, kFewestRows = simd::kGroup;
-constexpr std::size_t kAtOnce = 64;       // queries that meet a packed block together
-constexpr std::size_t kSampleEvery = 32;  // blocks; the sample is scanned first and gives the first limits
+constexpr std::size_t kAtOnce = 64;  // queries that meet a packed block together
 constexpr std::size_t kSmallestCut = 256;
+constexpr std::size_t kGrowth = 3;                   // of what is found before limits are tightened again
+constexpr std::size_t kSampleEvery = 64;             // groups of rows
+constexpr std::size_t kSmallestSampled = 16 * 1024;  // rows
 
 std::size_t rows_per_block(std::size_t length) {
   return std::clamp(kPackedBytes / length, kFewestRows, kMostRows) / simd::kGroup * simd::kGroup;
 }
+
+std::size_t groups_of(std::size_t rows) { return (rows + simd::kGroup - 1) / simd::kGroup; }
 
 // Calls work(segment, first, last) for the parts of segments below `length`.
 template <class Work>
@@ -40,121 +43,174 @@ CodeScan::CodeScan(const Quantizer& quantizer, const CodeBound& bound, Metric me
     : k_(k), exact_(exact) {
   states_.reserve(queries.size());
   for (const PreparedQuery* query : queries) {
-    State& state = states_.emplace_back(ScanQuery(quantizer, bound, metric, *query, dim),
-                                        std::max<std::size_t>(kSmallestCut, 3 * std::size_t{k}));
+    State& state = states_.emplace_back(ScanQuery(quantizer, bound, metric, *query, dim));
     state.limits.fill(std::numeric_limits<std::int32_t>::max());
+    state.cut_at = std::max<std::size_t>(kSmallestCut, kGrowth * std::size_t{k});
+    state.found.reserve(state.cut_at + kMostRows);
     length_ = state.query.length();
     signed_codes_.insert(signed_codes_.end(), state.query.signed_code(), state.query.signed_code() + length_);
   }
 }
 
-void CodeScan::add(const CodeMatrix& codes, const std::uint8_t* errors, std::span<const std::uint32_t> rows,
-                   std::uint32_t first_number) {
+void CodeScan::add(const ScanRows& rows) {
   thread_local Scratch scratch;
-  const std::size_t block = rows_per_block(length_), blocks = (rows.size() + block - 1) / block;
-  const auto scan = [&](std::size_t b) {
-    scan_block(codes, errors, rows.subspan(b * block, std::min(block, rows.size() - b * block)), first_number, scratch);
-  };
-  const bool sampled = blocks > 2 * kSampleEvery;
-  const auto in_sample = [&](std::size_t b) { return sampled && b % kSampleEvery == kSampleEvery / 2; };
-  for (std::size_t b = 0; b < blocks; ++b)
-    if (in_sample(b)) scan(b);
-  if (sampled)
-    for (std::size_t q = 0; q < states_.size(); ++q) tighten(states_[q], q);
-  for (std::size_t b = 0; b < blocks; ++b)
-    if (!in_sample(b)) scan(b);
-}
-
-void CodeScan::scan_block(const CodeMatrix& codes, const std::uint8_t* errors, std::span<const std::uint32_t> rows,
-                          std::uint32_t first_number, Scratch& scratch) {
-  const std::size_t block = rows_per_block(length_);
-  scratch.keys.resize(kAtOnce * block);
-  scratch.positions.resize(block + simd::kGroup);
-  std::uint8_t largest = 0;
-  for (const std::uint32_t row : rows) largest = std::max(largest, errors[row]);
-  const bool alone = states_.size() == 1;
-  if (alone)
-    compare_alone(codes, rows, scratch);
-  else
-    compare_packed(codes, rows, scratch);
-  const simd::ScanKernels& kernel = scan_kernels();
-  for (std::size_t first = 0; first < states_.size(); first += kAtOnce) {
-    const std::size_t count = std::min(kAtOnce, states_.size() - first);
-    if (!alone) {
-      const simd::ScanBlock input{scratch.packed.data(),
-                                  simd::kGroup * length_,
-                                  (rows.size() + simd::kGroup - 1) / simd::kGroup,
-                                  length_,
-                                  scratch.bias.data(),
-                                  signed_codes_.data() + first * length_,
-                                  length_,
-                                  count};
-      kernel.keys(input, scratch.keys.data(), block);
-    }
-    for (std::size_t q = 0; q < count; ++q) {
-      State& state = states_[first + q];
-      const std::int32_t* keys = scratch.keys.data() + q * block;
-      const std::size_t n = kernel.at_most(keys, rows.size(), state.limits[largest], scratch.positions.data());
-      for (std::size_t i = 0; i < n; ++i) {
-        const std::uint32_t position = scratch.positions[i], row = rows[position];
-        if (keys[position] <= state.limits[errors[row]])
-          state.found.push_back({keys[position], first_number + row, errors[row]});
-      }
-      if (state.found.size() >= state.cut_at) tighten(state, first + q);
-    }
+  const bool first_rows =
+      std::all_of(states_.begin(), states_.end(), [](const State& s) { return s.found.empty() && s.measured.empty(); });
+  const bool guessed = first_rows && rows.rows.size() >= kSmallestSampled;
+  if (guessed) guess_limits(rows, scratch);
+  std::vector<double> guesses;
+  for (const State& state : states_) guesses.push_back(state.limited_to);
+  scan(rows, 0, states_.size(), scratch);
+  for (std::size_t q = 0; guessed && q < states_.size(); ++q) {
+    State& state = states_[q];
+    tighten(q);
+    if (state.within <= guesses[q]) continue;
+    // Not k rows for certain within the guess: what it left out may matter. Again, with what is certain only.
+    state.found.clear();
+    state.measured.clear();
+    state.limited_to = state.within;
+    state.query.limits_within(state.limited_to, state.limits);
+    scan(rows, q, 1, scratch);
   }
 }
 
-void CodeScan::compare_alone(const CodeMatrix& codes, std::span<const std::uint32_t> rows, Scratch& scratch) const {
-  const ScanQuery& query = states_.front().query;
-  scratch.more.resize(rows.size());
-  std::int32_t* keys = scratch.keys.data();
-  bool started = false;
-  for_each_segment(codes, length_, [&](const CodeSegment& segment, std::size_t first, std::size_t last) {
-    const simd::CodeBatch batch{segment.data, segment.stride(), rows.data(), rows.size(), last - first, true};
-    query.keys(batch, first, started ? scratch.more.data() : keys);
-    for (std::size_t r = 0; started && r < rows.size(); ++r) keys[r] += scratch.more[r];
-    started = true;
-  });
-  for (std::size_t r = 0; r < rows.size(); ++r) keys[r] = query.key_of_sum(keys[r]);
+void CodeScan::scan(const ScanRows& rows, std::size_t first_query, std::size_t count, Scratch& scratch) {
+  const std::size_t block = rows_per_block(length_);
+  scratch.keys.resize(kAtOnce * block);
+  scratch.positions.resize(block + simd::kGroup);
+  for (std::size_t at = 0; at < rows.rows.size(); at += block) {
+    const auto some = rows.rows.subspan(at, std::min(block, rows.rows.size() - at));
+    scan_block({rows.codes, rows.errors, some, rows.first_number}, first_query, count, scratch);
+  }
 }
 
-void CodeScan::compare_packed(const CodeMatrix& codes, std::span<const std::uint32_t> rows, Scratch& scratch) const {
-  const std::size_t padded = (rows.size() + simd::kGroup - 1) / simd::kGroup * simd::kGroup;
+void CodeScan::scan_block(const ScanRows& block, std::size_t first_query, std::size_t count, Scratch& scratch) {
+  std::uint8_t largest = 0;
+  for (const std::uint32_t row : block.rows) largest = std::max(largest, block.errors[row]);
+  std::int32_t* keys = scratch.keys.data();
+  if (count == 1) {
+    compare_alone(block, states_[first_query].query, scratch);
+    select(block, first_query, states_[first_query].limits[largest], keys, scratch);
+    return;
+  }
+  pack(block, scratch);
+  const std::size_t groups = groups_of(block.rows.size()), stride = groups * simd::kGroup;
+  for (std::size_t q = first_query; q < first_query + count; q += kAtOnce) {
+    const std::size_t n = std::min(kAtOnce, first_query + count - q);
+    scan_kernels().keys({scratch.packed.data(), simd::kGroup * length_, groups, length_, scratch.bias.data(),
+                         signed_codes_.data() + q * length_, length_, n},
+                        keys, stride);
+    for (std::size_t i = 0; i < n; ++i)
+      select(block, q + i, states_[q + i].limits[largest], keys + i * stride, scratch);
+  }
+}
+
+void CodeScan::select(const ScanRows& block, std::size_t query, std::int32_t limit, const std::int32_t* keys,
+                      Scratch& scratch) {
+  State& state = states_[query];
+  std::uint32_t* positions = scratch.positions.data();
+  const std::size_t n = scan_kernels().at_most(keys, block.rows.size(), limit, positions);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint32_t row = block.rows[positions[i]];
+    const std::int32_t key = keys[positions[i]];
+    const std::uint8_t error = block.errors[row];
+    if (key <= state.limits[error])
+      state.found.push_back({key, state.query.worst(key, error), block.first_number + row, error});
+  }
+  if (state.found.size() >= state.cut_at) tighten(query);
+}
+
+void CodeScan::compare_alone(const ScanRows& block, const ScanQuery& query, Scratch& scratch) const {
+  const std::size_t count = block.rows.size();
+  scratch.more.resize(count);
+  std::int32_t* keys = scratch.keys.data();
+  bool started = false;
+  for_each_segment(block.codes, length_, [&](const CodeSegment& segment, std::size_t first, std::size_t last) {
+    const simd::CodeBatch batch{segment.data, segment.stride(), block.rows.data(), count, last - first, true};
+    query.keys(batch, first, started ? scratch.more.data() : keys);
+    for (std::size_t r = 0; started && r < count; ++r) keys[r] += scratch.more[r];
+    started = true;
+  });
+  for (std::size_t r = 0; r < count; ++r) keys[r] = query.key_of_sum(keys[r]);
+}
+
+void CodeScan::pack(const ScanRows& block, Scratch& scratch) const {
+  const std::size_t padded = groups_of(block.rows.size()) * simd::kGroup;
   if (scratch.packed.size() < padded * length_) scratch.packed.resize(padded * length_);
   scratch.bias.assign(padded, 0);
-  for_each_segment(codes, length_, [&](const CodeSegment& segment, std::size_t first, std::size_t last) {
-    const simd::CodeBatch batch{segment.data, segment.stride(), rows.data(), rows.size(), last - first, true};
+  for_each_segment(block.codes, length_, [&](const CodeSegment& segment, std::size_t first, std::size_t last) {
+    const simd::CodeBatch batch{segment.data,      segment.stride(), block.rows.data(),
+                                block.rows.size(), last - first,     true};
     scan_kernels().pack(batch, scratch.packed.data() + simd::kGroup * first, simd::kGroup * length_,
                         scratch.bias.data());
   });
   if (states_.front().query.is_dot()) std::fill(scratch.bias.begin(), scratch.bias.end(), 0);
 }
 
-// New limits from what is found: the k-th smallest upper bound of a distance, or where codes give none the k-th
-// smallest exact distance.
-void CodeScan::tighten(State& state, std::size_t query) {
-  if (state.found.size() + state.measured.size() > k_) {
-    std::vector<double> uppers;
-    uppers.reserve(state.found.size());
-    for (const Found& f : state.found) uppers.push_back(state.query.upper(f.key, f.error));
-    const std::size_t kth = k_ - 1;
-    if (kth < uppers.size()) {
-      std::nth_element(uppers.begin(), uppers.begin() + static_cast<std::ptrdiff_t>(kth), uppers.end());
-      limit(state, uppers[kth]);
+// First limits from a sample of the rows: a distance within which, four standard deviations safe, k rows are to be
+// expected. Without one every row passes until k are found, and several times k rows pass afterwards. Whether k rows
+// were really there is checked after the scan.
+void CodeScan::guess_limits(const ScanRows& rows, Scratch& scratch) {
+  std::vector<std::uint32_t> sample;
+  for (std::size_t at = 0; at < rows.rows.size(); at += kSampleEvery * simd::kGroup)
+    for (std::size_t i = at; i < std::min(at + simd::kGroup, rows.rows.size()); ++i) sample.push_back(rows.rows[i]);
+  const double expected =
+      static_cast<double>(k_) * static_cast<double>(sample.size()) / static_cast<double>(rows.rows.size());
+  const auto rank = static_cast<std::size_t>(std::ceil(expected + 4 * std::sqrt(expected) + 3));
+  if (rank >= sample.size() / 2) return;
+  for (State& state : states_) state.cut_at = sample.size() + 1;  // all of them are to be found
+  scan({rows.codes, rows.errors, sample, rows.first_number}, 0, states_.size(), scratch);
+  const auto nth = static_cast<std::ptrdiff_t>(rank - 1);
+  for (std::size_t q = 0; q < states_.size(); ++q) {
+    State& state = states_[q];
+    std::nth_element(state.found.begin(), state.found.begin() + nth, state.found.end(),
+                     [](const Found& a, const Found& b) { return a.worst < b.worst; });
+    double guess = state.query.upper(state.found[rank - 1].worst);
+    if (guess == kNoLimit) {  // codes give no upper bound: exact distances do
+      measure_nearest(q, rank);
+      guess = std::max_element(state.measured.begin(), state.measured.end())->first;
+      state.measured.clear();
     }
-    if (state.within == std::numeric_limits<double>::infinity() || !state.measured.empty()) {
-      measure_nearest(state, query, k_);
-      limit_to_measured(state);
+    state.found.clear();
+    state.limited_to = guess;
+    state.query.limits_within(guess, state.limits);
+    state.cut_at = std::max<std::size_t>(kSmallestCut, kGrowth * std::size_t{k_});
+  }
+}
+
+// Makes use of what is found: k rows are within the k-th smallest upper bound, or where codes give none within the k-th
+// smallest exact distance.
+void CodeScan::tighten(std::size_t query) {
+  State& state = states_[query];
+  if (state.found.size() + state.measured.size() >= k_) {
+    thread_local std::vector<float> worst;
+    worst.clear();
+    for (const Found& f : state.found) worst.push_back(f.worst);
+    if (worst.size() >= k_) {
+      std::nth_element(worst.begin(), worst.begin() + static_cast<std::ptrdiff_t>(k_ - 1), worst.end());
+      prove(state, state.query.upper(worst[k_ - 1]));
+    }
+    if (state.within == kNoLimit || !state.measured.empty()) {
+      measure_nearest(query, k_);
+      prove_by_measured(state);
     }
     drop_beyond(state);
   }
-  state.cut_at = std::max(state.cut_at, 2 * state.found.size());
+  state.cut_at = std::max(kSmallestCut, kGrowth * std::max<std::size_t>(k_, state.found.size()));
+}
+
+// k rows are at most this far.
+void CodeScan::prove(State& state, double distance) const {
+  state.within = std::min(state.within, distance);
+  if (state.within >= state.limited_to) return;
+  state.limited_to = state.within;
+  state.query.limits_within(state.within, state.limits);
 }
 
 // Exact distances of the `count` smallest keys not measured yet.
-void CodeScan::measure_nearest(State& state, std::size_t query, std::size_t count) {
+void CodeScan::measure_nearest(std::size_t query, std::size_t count) {
   constexpr std::size_t kAhead = 4;
+  State& state = states_[query];
   auto& found = state.found;
   count = std::min(count, found.size());
   const auto nearer = [](const Found& a, const Found& b) { return a.key < b.key; };
@@ -170,18 +226,12 @@ void CodeScan::measure_nearest(State& state, std::size_t query, std::size_t coun
 }
 
 // Keeps the k nearest measured rows; nothing beyond the k-th can matter.
-void CodeScan::limit_to_measured(State& state) const {
+void CodeScan::prove_by_measured(State& state) const {
   auto& measured = state.measured;
   if (measured.size() < k_) return;
   std::nth_element(measured.begin(), measured.begin() + static_cast<std::ptrdiff_t>(k_ - 1), measured.end());
   measured.resize(k_);
-  limit(state, measured.back().first);
-}
-
-void CodeScan::limit(State& state, double distance) {
-  if (distance >= state.within) return;
-  state.within = distance;
-  state.query.limits_within(distance, state.limits);
+  prove(state, measured.back().first);
 }
 
 void CodeScan::drop_beyond(State& state) {
@@ -190,10 +240,10 @@ void CodeScan::drop_beyond(State& state) {
 
 std::vector<std::pair<float, std::uint32_t>> CodeScan::take(std::size_t query) {
   State& state = states_[query];
-  tighten(state, query);
+  tighten(query);
   while (!state.found.empty()) {
-    measure_nearest(state, query, std::max<std::size_t>(k_, 16));
-    limit_to_measured(state);
+    measure_nearest(query, std::max<std::size_t>(k_, 16));
+    prove_by_measured(state);
     drop_beyond(state);
   }
   std::sort(state.measured.begin(), state.measured.end());

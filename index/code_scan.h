@@ -1,7 +1,7 @@
 #pragma once
 // Exact answers from a scan of codes: every row's code is compared with every query, rows that the code's error bound
 // cannot exclude are ranked exactly. The answer is that of a scan of the rows themselves, bit for bit, at a quarter of
-// the bytes and, for batches, several times faster (bench/kernels: scan).
+// the bytes and, for batches, several times faster (nestor_bench_scan).
 //
 // Cost: rows x code bytes once per batch from memory, and the exact distances of what survives: about k to 3 k rows on
 // the data of docs/performance.md.
@@ -24,6 +24,15 @@ struct ExactRows {
   std::function<void(std::uint32_t number)> prefetch;
 };
 
+// Rows of one code matrix, ascending, with the error bytes of all its rows. A row is known as first_number + row to
+// ExactRows and in the answer.
+struct ScanRows {
+  const CodeMatrix& codes;
+  const std::uint8_t* errors;
+  std::span<const std::uint32_t> rows;
+  std::uint32_t first_number = 0;
+};
+
 // One scan of one batch. Not thread-safe.
 class CodeScan {
  public:
@@ -31,10 +40,8 @@ class CodeScan {
   CodeScan(const Quantizer& quantizer, const CodeBound& bound, Metric metric,
            std::span<const PreparedQuery* const> queries, std::size_t dim, std::uint32_t k, const ExactRows& exact);
 
-  // Looks at `rows` of a code matrix, ascending; errors: their error bytes by row. A row is known as first_number + row
-  // to ExactRows and in the answer.
-  void add(const CodeMatrix& codes, const std::uint8_t* errors, std::span<const std::uint32_t> rows,
-           std::uint32_t first_number = 0);
+  // May be called again for rows of other matrices.
+  void add(const ScanRows& rows);
 
   // The k nearest rows of one query, nearest first, ties to the smaller number. Once per query.
   std::vector<std::pair<float, std::uint32_t>> take(std::size_t query);
@@ -42,31 +49,38 @@ class CodeScan {
   std::uint64_t ranked_exactly(std::size_t query) const { return states_[query].ranked; }  // exact distances so far
 
  private:
+  static constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
   struct Found {
     std::int32_t key;
+    float worst;  // see ScanQuery
     std::uint32_t number;
     std::uint8_t error;
   };
   struct State {
-    State(ScanQuery q, std::size_t room) : query(std::move(q)), cut_at(room) {}
+    explicit State(ScanQuery q) : query(std::move(q)) {}
     ScanQuery query;
-    ScanQuery::KeyLimits limits;
-    std::vector<Found> found;
-    std::size_t cut_at;                                       // size of `found` at which to tighten
-    double within = std::numeric_limits<double>::infinity();  // k rows are at most this far
-    std::vector<std::pair<float, std::uint32_t>> measured;    // exact distances known
+    ScanQuery::KeyLimits limits;                            // rows with larger keys are left out
+    double limited_to = kNoLimit;                           // the distance that limits stands for
+    double within = kNoLimit;                               // k rows are at most this far, for certain
+    std::vector<Found> found;                               // not measured yet
+    std::vector<std::pair<float, std::uint32_t>> measured;  // exact distances known
+    std::size_t cut_at = 0;                                 // size of `found` at which to tighten
     std::uint64_t ranked = 0;
   };
   struct Scratch;
 
-  void scan_block(const CodeMatrix& codes, const std::uint8_t* errors, std::span<const std::uint32_t> rows,
-                  std::uint32_t first_number, Scratch& scratch);
-  void compare_alone(const CodeMatrix& codes, std::span<const std::uint32_t> rows, Scratch& scratch) const;
-  void compare_packed(const CodeMatrix& codes, std::span<const std::uint32_t> rows, Scratch& scratch) const;
-  void tighten(State& state, std::size_t query);
-  void measure_nearest(State& state, std::size_t query, std::size_t count);
-  void limit_to_measured(State& state) const;
-  static void limit(State& state, double distance);
+  void scan(const ScanRows& rows, std::size_t first_query, std::size_t count, Scratch& scratch);
+  void scan_block(const ScanRows& block, std::size_t first_query, std::size_t count, Scratch& scratch);
+  void select(const ScanRows& block, std::size_t query, std::int32_t limit, const std::int32_t* keys, Scratch& scratch);
+  void compare_alone(const ScanRows& block, const ScanQuery& query, Scratch& scratch) const;
+  void pack(const ScanRows& block, Scratch& scratch) const;
+
+  void guess_limits(const ScanRows& rows, Scratch& scratch);
+  void tighten(std::size_t query);
+  void prove(State& state, double distance) const;
+  void measure_nearest(std::size_t query, std::size_t count);
+  void prove_by_measured(State& state) const;
   static void drop_beyond(State& state);
 
   std::uint32_t k_;

@@ -109,7 +109,7 @@ std::vector<RowAnswer> scan_generation(const ScanRequest& request, std::span<con
     const ExactRows exact{[&](std::size_t q, std::uint32_t row) { return distances[q](matrix, row); },
                           [&](std::uint32_t row) { prefetch_line(matrix.row(row)); }};
     CodeScan scan = make_scan(request, exact);
-    scan.add(request.generation->codes(), request.generation->code_bound().errors(), rows);
+    scan.add({request.generation->codes(), request.generation->code_bound().errors(), rows});
     answers.resize(request.queries.size());
     for (std::size_t q = 0; q < answers.size(); ++q) {
       for (const auto& [distance, row] : scan.take(q)) answers[q].rows.push_back({row, distance});
@@ -151,8 +151,8 @@ std::vector<TailHits> scan_tail(const ScanRequest& request, const Tail& tail, st
     in_chunk.clear();
     for (; at < positions.size() && positions[at] / Tail::kChunkRows == chunk; ++at)
       in_chunk.push_back(positions[at] % Tail::kChunkRows);
-    scan.add(tail.codes(chunk), tail.code_errors(chunk), in_chunk,
-             static_cast<std::uint32_t>(chunk * Tail::kChunkRows));
+    const CodeMatrix codes = tail.codes(chunk);
+    scan.add({codes, tail.code_errors(chunk), in_chunk, static_cast<std::uint32_t>(chunk * Tail::kChunkRows)});
   }
   for (std::size_t q = 0; q < hits.size(); ++q) hits[q] = scan.take(q);
   return hits;

@@ -36,6 +36,7 @@ ScanQuery::ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric 
   absolute_ = rounding * query_norm_ * bound.norm();
   turned_ =
       query.rotated.empty() ? 0 : rounding * std::sqrt(static_cast<double>(width)) * (query_norm_ + 2 * bound.norm());
+  error_unit_ = static_cast<float>(bound.unit() * (dot_ ? query_norm_ : 1.0));
   signed_.assign(quantizer.code_length(static_cast<std::uint32_t>(width)), 0);
   if (dot_)
     code_dot(quantizer, query.coded(), width);
@@ -102,13 +103,11 @@ void ScanQuery::limits_within(double distance, KeyLimits& limits) const {
   }
 }
 
-double ScanQuery::upper(std::int32_t key, std::uint8_t error) const {
-  if (!whole_ || error == CodeBound::kUnknown) return std::numeric_limits<double>::infinity();
-  if (dot_)
-    return key * 0.5 * dot_unit_ - dot_base_ + query_error_ * bound_->reach() + query_norm_ * bound_->error(error) +
-           absolute_ + 1e-9 * std::fabs(dot_base_);
-  const double sum = std::max(0.0, static_cast<double>(key) + static_cast<double>(own_));
-  const double d = step_ * std::sqrt(sum) * (1 + 1e-9) + query_error_ + bound_->error(error) + turned_;
+double ScanQuery::upper(float worst) const {
+  if (std::isinf(worst)) return std::numeric_limits<double>::infinity();
+  const double rounded = worst + 1e-6 * std::fabs(worst);  // worst() is computed in float
+  if (dot_) return rounded - dot_base_ + query_error_ * bound_->reach() + absolute_ + 1e-9 * std::fabs(dot_base_);
+  const double d = rounded + query_error_ + turned_;
   if (!cosine_) return d * d * (1 + relative_);
   return (d * d + bound_->norm_slack() + std::fabs(query_norm_ * query_norm_ - 1)) / 2 + absolute_;
 }

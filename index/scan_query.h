@@ -10,8 +10,11 @@
 // Rounding of the exact float sums is allowed for: a sum of n products is off by at most n 2^-24 of the sum of their
 // magnitudes in any order of additions (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3).
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "index/code_bound.h"
@@ -41,8 +44,16 @@ class ScanQuery {
 
   // Every row whose computed distance is at most `distance` has a key of at most limits[its error byte].
   void limits_within(double distance, KeyLimits& limits) const;
-  // The computed distance of a row with this key and error byte is at most this; infinity where codes cannot say.
-  double upper(std::int32_t key, std::uint8_t error) const;
+  // How far a row of this key and error byte may be, in a unit of the query's own that is cheap to come by; infinity
+  // where codes cannot say.
+  float worst(std::int32_t key, std::uint8_t error) const {
+    if (!whole_ || error == CodeBound::kUnknown) return std::numeric_limits<float>::infinity();
+    const float by_error = error_unit_ * static_cast<float>(error);
+    if (dot_) return 0.5f * static_cast<float>(dot_unit_) * static_cast<float>(key) + by_error;
+    return static_cast<float>(step_) * std::sqrt(std::max(0.0f, static_cast<float>(key + own_))) + by_error;
+  }
+  // The computed distance of a row is at most upper(worst(...)).
+  double upper(float worst) const;
 
  private:
   void code_l2(const Quantizer& quantizer, const float* query, std::size_t width);
@@ -55,6 +66,7 @@ class ScanQuery {
   std::vector<std::int8_t> signed_;
   std::int64_t own_ = 0;
   double step_ = 1;
+  float error_unit_ = 0;    // of an error byte, in the unit of worst()
   double query_error_ = 0;  // |q - decode(code(q))|; dot: |q - s / alpha|
   double query_norm_ = 0;
   double dot_base_ = 0, dot_unit_ = 1;  // q.x ~ base + unit * sum

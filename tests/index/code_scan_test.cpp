@@ -24,23 +24,23 @@ struct Case {
 
 // A generation over kRows clustered rows, a few of them far outside the range that codes cover.
 struct Built {
-  explicit Built(const Case& c, std::uint32_t graph = 48) {
+  explicit Built(const Case& c) : Built(c, spiked_rows()) {}
+  Built(const Case& c, std::vector<float> rows) {
+    const std::size_t count = rows.size() / kDim;
     options.dim = kDim;
     options.metric = c.metric;
     options.scalar_type = c.scalar;
     options.rotation = c.rotation;
     options.widths = {16, 48, 80};
-    options.graphs = {graph};
+    options.graphs = {48};
     options.graph.candidates_at_build = 10;
     options.graph.max_links = 4;
     options.exact_below = 100;
     options = options.validated();
-    auto rows = nested_vectors(kRows, kDim, 7);
-    for (std::size_t r = 0; r < kRows; r += 97) rows[r * kDim + r % kDim] *= 40;
     WriteOperation operation;
     operation.sequence = 1;
-    operation.next_slot = kRows;
-    for (std::size_t r = 0; r < kRows; ++r) {
+    operation.next_slot = static_cast<Slot>(count);
+    for (std::size_t r = 0; r < count; ++r) {
       prepare_vector(options, {rows.data() + r * kDim, kDim}, rows.data() + r * kDim);
       operation.upserts.push_back(
           {PointId::number(r), static_cast<Slot>(r), kNoSlot, {rows.data() + r * kDim, kDim}, {}, {}});
@@ -48,6 +48,11 @@ struct Built {
     records.write(operation);
     built = build_generation(records, options, nullptr, {.threads = 1, .deterministic = true, .progress = {}});
     generation = Generation::open(built->loaded(), options);
+  }
+  static std::vector<float> spiked_rows() {
+    auto rows = nested_vectors(kRows, kDim, 7);
+    for (std::size_t r = 0; r < kRows; r += 97) rows[r * kDim + r % kDim] *= 40;
+    return rows;
   }
   std::vector<PreparedQuery> queries(std::size_t count, std::uint32_t width) const {
     const auto values = nested_vectors(count, kDim, 9);
@@ -115,6 +120,29 @@ TEST_CASE("a scan of codes gives the rows, distances and ties of a scan of the r
           const ScanRequest request{b.generation.get(), c.metric, kDim, asked, k, false};
           for (const auto* rows : {&all, &few}) check_same(scan_generation(request, *rows), scan_rows(request, *rows));
         }
+  }
+}
+
+TEST_CASE("a sample that misleads the scan costs a second look, never a row") {
+  INFO("seed " << test_seed());
+  constexpr std::size_t kMany = 20000, kSampledGroup = 64 * 16;
+  auto rows = nested_vectors(kMany, kDim, 7);
+  // The groups that the sample takes are near every query, all others far.
+  for (std::size_t r = 0; r < kMany; ++r)
+    for (std::size_t j = 0; j < kDim; ++j)
+      rows[r * kDim + j] = 0.05f * rows[r * kDim + j] + (r % kSampledGroup < 16 ? 0.0f : 1.0f);
+  for (const Rotation rotation : {Rotation::none, Rotation::pca}) {
+    const Built b({Metric::l2, rotation, ScalarType::float32}, rows);
+    std::vector<std::uint32_t> all(kMany);
+    for (std::uint32_t r = 0; r < kMany; ++r) all[r] = r;
+    for (const std::size_t count : {1, 5})
+      for (const std::uint32_t k : {10u, 700u}) {
+        INFO(to_string(rotation) << ", " << count << " queries, k " << k);
+        const auto queries = b.queries(count, kDim);
+        const auto asked = pointers(queries);
+        const ScanRequest request{b.generation.get(), Metric::l2, kDim, asked, k, false};
+        check_same(scan_generation(request, all), scan_rows(request, all));
+      }
   }
 }
 
