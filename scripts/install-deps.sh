@@ -8,7 +8,7 @@ set -euo pipefail
 
 base=(
   g++ cmake ninja-build ccache
-  librocksdb-dev libxxhash-dev                               # storage
+  librocksdb-dev libxxhash-dev libarchive-dev libssl-dev     # storage
   libhnswlib-dev libeigen3-dev                               # index
   libboost-dev nlohmann-json3-dev libspdlog-dev libcli11-dev  # server and command line
   python3 python3-numpy curl                                 # scripts and their tests

@@ -1,65 +1,27 @@
 #include "storage/database.h"
 
-#include <cinttypes>
-#include <cstdio>
+#include <algorithm>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include "storage/background_builder.h"
+#include "storage/collection_home.h"
 #include "storage/collection_name.h"
 #include "storage/directory_lock.h"
 #include "storage/file_io.h"
-#include "storage/generation.h"
 #include "storage/rocks_store.h"
+#include "storage/sha256.h"
+#include "storage/snapshot_archive.h"
+#include "storage/snapshot_folder.h"
 
 namespace nestor::storage {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr char kGenerations[] = "generations";
-constexpr std::string_view kRocksPrefix = "rocks-";
-
-std::string random_digits() {
-  std::random_device device;
-  char text[24];
-  std::snprintf(text, sizeof text, "%016" PRIx64, std::uint64_t{device()} << 32 | device());
-  return text;
-}
-
-// A directory of its own for each collection that ever had a name: whoever still holds a deleted one keeps a RocksDB
-// that works by absolute path, and must never meet the files of its successor.
-std::string new_rocks_name() { return std::string(kRocksPrefix) + random_digits(); }
-
-fs::path find_rocks(const fs::path& home) {
-  for (const std::string& entry : Directory(home).files())
-    if (entry.starts_with(kRocksPrefix)) return home / entry;
-  throw Error(ErrorCode::data_loss, home.string() + " holds no rows (no directory rocks-*)");
-}
-
-void make_directory(const fs::path& path) {
-  std::error_code error;
-  fs::create_directory(path, error);
-  if (error) throw_errno(error.value(), "create the directory " + path.string());
-}
-
-void rename_durably(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  fs::rename(from, to, error);
-  if (error) throw_errno(error.value(), "rename " + from.string() + " to " + to.string());
-  sync_directory(to.parent_path());
-  sync_directory(from.parent_path());
-}
-
-// What stays behind is removed at the next opening.
-void remove_tree(const fs::path& path) {
-  std::error_code ignored;
-  fs::remove_all(path, ignored);
-}
 
 void empty_directory(const fs::path& path) {
   for (const std::string& entry : Directory(path).files()) remove_tree(path / entry);
@@ -88,7 +50,32 @@ class Logger {
 struct Served {
   std::shared_ptr<Collection> collection;
   std::string attributes;
+  std::shared_ptr<CollectionHome> home;
 };
+
+// Something in tmp/, removed in the end unless it was renamed away.
+class Draft {
+ public:
+  explicit Draft(const fs::path& tmp) : path_(tmp / random_digits()) {}
+  ~Draft() { remove_tree(path_); }
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+// Of an exported collection: what belongs into an archive. RocksDB's lock and its log for humans do not.
+void list_export(const fs::path& home, const std::string& prefix, std::vector<ArchiveSource>& sources) {
+  for (const char* folder : {"rocks", "generations"}) {
+    std::vector<std::string> files = Directory(home / folder).files();
+    std::sort(files.begin(), files.end());
+    for (const std::string& file : files)
+      if (file != "LOCK" && !file.starts_with("LOG"))
+        sources.push_back({prefix + folder + "/" + file, home / folder / file});
+  }
+}
 
 }  // namespace
 
@@ -97,10 +84,11 @@ struct Database::Impl {
   const std::shared_ptr<Logger> log;
   std::shared_ptr<DirectoryLock> lock;
   std::shared_ptr<StoreResources> resources;
-  fs::path collections, tmp, trash;
+  fs::path collections, tmp, trash, snapshots;
 
-  std::mutex change_mutex;   // one create or delete at a time, held over I/O
-  mutable std::mutex mutex;  // guards the two maps; never held over I/O
+  std::mutex snapshot_mutex;  // one snapshot or recovery at a time; taken before change_mutex
+  std::mutex change_mutex;    // one create, delete or replacement at a time, held over I/O
+  mutable std::mutex mutex;   // guards the two maps; never held over I/O
   std::map<std::string, Served> served;
   std::map<std::string, std::string> damaged;
   std::unique_ptr<BackgroundBuilder> builder;  // goes first
@@ -113,8 +101,11 @@ struct Database::Impl {
     const fs::path absolute = fs::absolute(directory);
     for (const auto& [member, name] : {std::pair{&collections, "collections"}, {&tmp, "tmp"}, {&trash, "trash"}}) {
       *member = absolute / name;
-      make_directory(*member);
+      std::error_code error;
+      fs::create_directory(*member, error);
+      if (error) throw_errno(error.value(), "create the directory " + member->string());
     }
+    snapshots = absolute / "snapshots";
     empty_directory(tmp);
     empty_directory(trash);
     sync_directory(absolute);
@@ -134,7 +125,7 @@ struct Database::Impl {
         continue;
       }
       try {
-        served.emplace(name, open_one(name));
+        served.emplace(name, open_one(name)).first->second.home->remove_leftovers();
       } catch (const std::exception& error) {
         damaged.emplace(name, error.what());
         (*log)("collection " + name + " is damaged and not served: " + error.what());
@@ -143,18 +134,18 @@ struct Database::Impl {
   }
 
   Served open_one(const std::string& name) {
-    const fs::path home = collections / escape_name(name);
-    const std::shared_ptr<RocksStore> records = RocksStore::open(find_rocks(home), resources);
-    const auto generations = std::make_shared<GenerationDirectory>(home / kGenerations);
+    const auto log_line = [sink = log](const std::string& line) { (*sink)(line); };
+    const auto home = std::make_shared<CollectionHome>(collections / escape_name(name), resources, log_line);
+    const std::shared_ptr<RocksStore> records = home->records();
     // The handle keeps the directory's lock, as users may hold it longer than the Database.
-    std::shared_ptr<Collection> collection(new Collection(name, records->options(), records, generations,
-                                                          [sink = log](const std::string& line) { (*sink)(line); }),
-                                           // A deleter lives as long as the last weak_ptr; the lock must not.
-                                           [keep = lock](Collection* owned) mutable {
-                                             delete owned;
-                                             keep.reset();
-                                           });
-    return {std::move(collection), records->attributes()};
+    std::shared_ptr<Collection> collection(
+        new Collection(name, records->options(), records, home->generations(), log_line),
+        // A deleter lives as long as the last weak_ptr; the lock must not.
+        [keep = lock](Collection* owned) mutable {
+          delete owned;
+          keep.reset();
+        });
+    return {std::move(collection), records->attributes(), home};
   }
 
   void start_builder(unsigned threads) {
@@ -186,17 +177,10 @@ struct Database::Impl {
   // Built aside and renamed into place, so that a crash leaves a whole collection or none.
   void build_on_disk(const std::string& name, const CollectionOptions& collection_options,
                      const std::string& attributes) {
-    const fs::path draft = tmp / random_digits();
-    try {
-      make_directory(draft);
-      make_directory(draft / kGenerations);
-      RocksStore::create(draft / new_rocks_name(), collection_options, attributes, resources);
-      sync_directory(draft);
-      rename_durably(draft, collections / escape_name(name));
-    } catch (...) {
-      remove_tree(draft);
-      throw;
-    }
+    const Draft draft(tmp);
+    make_directory(draft.path());
+    CollectionHome::create(draft.path(), collection_options, attributes, resources);
+    rename_durably(draft.path(), collections / escape_name(name));
   }
 
   // Moves the collection's directory away for good; what remains is to remove it.
@@ -204,6 +188,75 @@ struct Database::Impl {
     fs::path grave = trash / random_digits();
     rename_durably(collections / escape_name(name), grave);
     return grave;
+  }
+
+  std::shared_ptr<CollectionHome> home_of(const std::string& name) const {
+    const std::lock_guard guard(mutex);
+    return find(name).home;
+  }
+
+  // Exports collections one after the other and packs them. REQUIRES snapshot_mutex.
+  SnapshotInfo pack(const std::vector<std::string>& names, const SnapshotScope& scope) {
+    const Draft exports(tmp), archive(tmp);
+    make_directory(exports.path());
+    SnapshotManifest manifest;
+    manifest.created = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    std::vector<ArchiveSource> sources;
+    for (const std::string& name : names) {
+      const std::string number = std::to_string(manifest.collections.size());
+      const fs::path target = exports.path() / number;
+      make_directory(target);
+      const index::StoreState state = home_of(name)->export_to(target);
+      manifest.collections.push_back({name, state.sequence, state.points});
+      list_export(target, "collections/" + number + "/", sources);
+    }
+    const WrittenArchive written = write_snapshot(archive.path(), std::move(manifest), sources);
+    return SnapshotFolder(snapshots, scope).add(archive.path(), written, manifest.created);
+  }
+
+  // Unpacks and checks all of it, down to opening each collection once. REQUIRES snapshot_mutex.
+  SnapshotManifest unpack(const fs::path& file, const RecoverOptions& options, const fs::path& into) {
+    if (options.sha256 && sha256_of_file(file) != *options.sha256)
+      throw Error(ErrorCode::failed_precondition,
+                  "the snapshot " + file.string() + " does not have the SHA-256 " + *options.sha256);
+    make_directory(into);
+    SnapshotManifest manifest = unpack_snapshot(file, into);
+    for (std::size_t i = 0; i < manifest.collections.size(); ++i) {
+      const fs::path target = unpacked(into, i);
+      const index::StoreState state = RocksStore::read_state(target / "rocks");
+      if (state.sequence != manifest.collections[i].sequence || state.points != manifest.collections[i].points)
+        throw Error(ErrorCode::data_loss, "the snapshot " + file.string() + " holds other rows than its manifest says");
+      CollectionHome::rename_export(target);
+    }
+    return manifest;
+  }
+  static fs::path unpacked(const fs::path& root, std::size_t number) {
+    return root / "collections" / std::to_string(number);
+  }
+
+  // Puts an unpacked collection in the place of `name`.
+  std::shared_ptr<Collection> replace(const std::string& name, const fs::path& unpacked_home) {
+    const std::lock_guard change(change_mutex);
+    std::shared_ptr<CollectionHome> before;
+    bool was_damaged = false;
+    {
+      const std::lock_guard guard(mutex);
+      if (const auto found = served.find(name); found != served.end()) before = found->second.home;
+      was_damaged = damaged.contains(name);
+    }
+    if (before) {
+      before->adopt(unpacked_home);
+    } else {
+      const Draft grave(trash);
+      if (was_damaged) rename_durably(collections / escape_name(name), grave.path());
+      rename_durably(unpacked_home, collections / escape_name(name));
+    }
+    Served next = open_one(name);
+    Served last;  // closes after the lock is released, unless someone still searches
+    const std::lock_guard guard(mutex);
+    damaged.erase(name);
+    last = std::exchange(served[name], std::move(next));
+    return served[name].collection;
   }
 
   // One that cannot even be opened was not created.
@@ -286,6 +339,53 @@ bool Database::delete_collection(const std::string& name) {
   last = {};
   remove_tree(grave);
   return true;
+}
+
+SnapshotInfo Database::create_snapshot(const SnapshotScope& scope) {
+  const std::lock_guard one(impl_->snapshot_mutex);
+  return impl_->pack(scope ? std::vector{*scope} : collection_names(), scope);
+}
+
+std::vector<SnapshotInfo> Database::snapshots(const SnapshotScope& scope) const {
+  return SnapshotFolder(impl_->snapshots, scope).list();
+}
+
+bool Database::delete_snapshot(const SnapshotScope& scope, const std::string& name) {
+  const std::lock_guard one(impl_->snapshot_mutex);
+  return SnapshotFolder(impl_->snapshots, scope).remove(name);
+}
+
+fs::path Database::snapshot_file(const SnapshotScope& scope, const std::string& name) const {
+  return SnapshotFolder(impl_->snapshots, scope).find(name);
+}
+
+std::shared_ptr<Collection> Database::recover_collection(const std::string& name, const fs::path& file,
+                                                         const RecoverOptions& options) {
+  check_collection_name(name);
+  const std::lock_guard one(impl_->snapshot_mutex);
+  const Draft draft(impl_->tmp);
+  const SnapshotManifest manifest = impl_->unpack(file, options, draft.path());
+  std::size_t chosen = 0;  // the only one may have had another name
+  if (manifest.collections.size() != 1) {
+    const auto found = std::find_if(manifest.collections.begin(), manifest.collections.end(),
+                                    [&](const SnapshotCollection& each) { return each.name == name; });
+    if (found == manifest.collections.end())
+      throw Error(ErrorCode::not_found, "the snapshot " + file.string() + " holds no collection `" + name + "`");
+    chosen = static_cast<std::size_t>(found - manifest.collections.begin());
+  }
+  return impl_->replace(name, Impl::unpacked(draft.path(), chosen));
+}
+
+std::vector<std::string> Database::recover_all(const fs::path& file, const RecoverOptions& options) {
+  const std::lock_guard one(impl_->snapshot_mutex);
+  const Draft draft(impl_->tmp);
+  const SnapshotManifest manifest = impl_->unpack(file, options, draft.path());
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < manifest.collections.size(); ++i) {
+    impl_->replace(manifest.collections[i].name, Impl::unpacked(draft.path(), i));
+    names.push_back(manifest.collections[i].name);
+  }
+  return names;
 }
 
 }  // namespace nestor::storage

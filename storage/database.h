@@ -4,8 +4,10 @@
 //   <directory>/LOCK                              flock; marks the directory as Nestor's
 //   <directory>/collections/<escaped name>/       one collection
 //       rocks-<16 hex digits>/                    its rows (RocksDB)
-//       generations/                              its graphs, rebuilt from the rows when missing or damaged
-//   <directory>/tmp/, <directory>/trash/          collections being made and being removed; emptied at opening
+//       generations[-<16 hex digits>]/            its graphs, rebuilt from the rows when missing or damaged
+//       CURRENT                                   which of them are in force (collection_home.h)
+//   <directory>/snapshots/                        backups made here (snapshot_folder.h)
+//   <directory>/tmp/, <directory>/trash/          what is being made and being removed; emptied at opening
 
 #include <filesystem>
 #include <functional>
@@ -16,6 +18,7 @@
 #include "index/collection.h"
 #include "index/error.h"
 #include "index/options.h"
+#include "storage/snapshot.h"
 
 namespace nestor::storage {
 
@@ -66,6 +69,29 @@ class Database {
   // False: it did not exist. Running searches finish on the old one, and the name is free at once. Also removes a
   // damaged one. Durable on return.
   bool delete_collection(const std::string& name);
+
+  // Snapshots. `scope`: a collection, or nullopt for the whole database (every collection as of its own moment).
+  // Searches and writes go on while one is made; what was acknowledged before the call is in it. One is made or
+  // recovered at a time. Snapshots of a collection stay when it is deleted.
+  // Throws not_found (no such collection), data_loss (it is damaged), resource_exhausted (disk full: nothing is left).
+  SnapshotInfo create_snapshot(const SnapshotScope& scope);
+  // By name, which is by age. Empty for an unknown collection.
+  std::vector<SnapshotInfo> snapshots(const SnapshotScope& scope) const;
+  bool delete_snapshot(const SnapshotScope& scope, const std::string& name);  // false: it did not exist
+  // The file, for downloads: open it and it stays readable whatever happens to its name. Throws not_found.
+  std::filesystem::path snapshot_file(const SnapshotScope& scope, const std::string& name) const;
+
+  // Puts what a snapshot holds in the place of collection `name`, which may exist, be damaged or not exist, and may
+  // have had another name in the snapshot. The whole file is unpacked aside and checked before anything changes; a
+  // crash leaves the collection before or after. Whoever holds the Collection of before reads on in it, but what he
+  // writes is lost: ask for collection(name) again. Durable on return.
+  // Throws not_found (no such file; a snapshot of a database that lacks `name`), data_loss (truncated or altered),
+  // failed_precondition (of a newer Nestor; another sha256 than expected), resource_exhausted (no room).
+  std::shared_ptr<Collection> recover_collection(const std::string& name, const std::filesystem::path& file,
+                                                 const RecoverOptions& options = {});
+  // The same for all collections in the file, whatever its scope, under the names they had; others stay as they are.
+  // All are checked before the first changes. Returns the names.
+  std::vector<std::string> recover_all(const std::filesystem::path& file, const RecoverOptions& options = {});
 
  private:
   Database();

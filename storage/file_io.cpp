@@ -63,6 +63,12 @@ Directory::Directory(const std::filesystem::path& path)
   if (!fd_) throw_errno(errno, "open the directory " + path.string());
 }
 
+FileDescriptor open_file(const std::filesystem::path& file, int flags) {
+  FileDescriptor fd(retry([&] { return ::open(file.c_str(), flags | O_CLOEXEC, 0666); }));
+  if (!fd) throw_errno(errno, ((flags & O_CREAT) ? "create " : "open ") + file.string());
+  return fd;
+}
+
 FileDescriptor Directory::open(const std::string& file, int flags) const {
   FileDescriptor fd(retry([&] { return ::openat(fd_.get(), file.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0666); }));
   if (!fd) throw_errno(errno, ((flags & O_CREAT) ? "create " : "open ") + name_of(file));
@@ -101,6 +107,22 @@ void Directory::rename(const std::string& from, const std::string& to) const {
     throw_errno(errno, "rename " + name_of(from) + " to " + to);
 }
 
+bool Directory::link(const std::string& file, const std::filesystem::path& target) const {
+  if (::linkat(fd_.get(), file.c_str(), AT_FDCWD, target.c_str(), 0) == 0) return true;
+  if (errno == ENOENT) return false;
+  if (errno != EXDEV && errno != EPERM && errno != EMLINK && errno != ENOTSUP)
+    throw_errno(errno, "link " + name_of(file) + " to " + target.string());
+  const FileDescriptor from = open(file, O_RDONLY);
+  const FileDescriptor to = open_file(target, O_WRONLY | O_CREAT | O_EXCL);
+  std::vector<std::byte> block(std::size_t{1} << 20);
+  std::size_t at = 0;
+  while (const std::size_t got = read_at(from, block, at, name_of(file))) {
+    write_at(to, std::span(block).first(got), at, target.string());
+    at += got;
+  }
+  return true;
+}
+
 bool Directory::remove(const std::string& file) const {
   if (::unlinkat(fd_.get(), file.c_str(), 0) == 0) return true;
   if (errno == ENOENT) return false;
@@ -112,14 +134,7 @@ void Directory::sync() const { sync_file(fd_, path_.string()); }
 std::string Directory::read(const std::string& file, std::size_t limit) const {
   const FileDescriptor fd = open(file, O_RDONLY);
   std::string content(limit + 1, '\0');
-  std::size_t size = 0;
-  while (size < content.size()) {
-    const ssize_t got = retry(
-        [&] { return ::pread(fd.get(), content.data() + size, content.size() - size, static_cast<off_t>(size)); });
-    if (got < 0) throw_errno(errno, "read " + name_of(file));
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
+  const std::size_t size = read_at(fd, std::as_writable_bytes(std::span(content)), 0, name_of(file));
   if (size > limit)
     throw Error(ErrorCode::data_loss, name_of(file) + " is larger than " + std::to_string(limit) + " bytes");
   content.resize(size);
@@ -133,6 +148,18 @@ void Directory::replace(const std::string& file, std::string_view content) const
   sync_file(fd, name_of(temporary));
   rename(temporary, file);
   sync();
+}
+
+std::size_t read_at(const FileDescriptor& fd, std::span<std::byte> bytes, std::size_t offset, const std::string& file) {
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t got = retry(
+        [&] { return ::pread(fd.get(), bytes.data() + size, bytes.size() - size, static_cast<off_t>(offset + size)); });
+    if (got < 0) throw_errno(errno, "read " + file);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  return size;
 }
 
 void write_at(const FileDescriptor& fd, std::span<const std::byte> bytes, std::size_t offset, const std::string& file) {
@@ -151,6 +178,21 @@ void sync_file(const FileDescriptor& fd, const std::string& file) {
 }
 
 void sync_directory(const std::filesystem::path& path) { Directory(path).sync(); }
+
+void make_directory(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0777) != 0) throw_errno(errno, "create the directory " + path.string());
+}
+
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) throw_errno(errno, "rename " + from.string() + " to " + to.string());
+  sync_directory(to.parent_path());
+  sync_directory(from.parent_path());
+}
+
+void remove_tree(const std::filesystem::path& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
 
 MappedFile::MappedFile(const FileDescriptor& fd, const std::string& file) {
   struct stat status {};

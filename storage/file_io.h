@@ -35,6 +35,9 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
+// Any path; `mode` of created files as the umask allows. Throws Error.
+FileDescriptor open_file(const std::filesystem::path& file, int flags);
+
 // A directory held open: names inside it are resolved against the directory itself, so they stay right when it is
 // renamed (a deleted collection moves to the trash while someone still holds it).
 class Directory {
@@ -51,6 +54,8 @@ class Directory {
   bool exists(const std::string& file) const;
   std::vector<std::string> files() const;  // names except . and .., any order
   void rename(const std::string& from, const std::string& to) const;
+  // A second name for a file, or a copy where the file system has no links. False: `file` was not there.
+  bool link(const std::string& file, const std::filesystem::path& target) const;
   bool remove(const std::string& file) const;  // false: was not there
   void sync() const;
   // Whole content. Throws Error not_found; data_loss when larger than `limit` bytes.
@@ -63,10 +68,19 @@ class Directory {
   FileDescriptor fd_;
 };
 
+// Fills `bytes` from the offset as far as the file goes; the number of bytes read, 0 at the end.
+std::size_t read_at(const FileDescriptor& fd, std::span<std::byte> bytes, std::size_t offset, const std::string& file);
 // Writes all bytes at the offset, in spite of short writes and interrupts.
 void write_at(const FileDescriptor& fd, std::span<const std::byte> bytes, std::size_t offset, const std::string& file);
 void sync_file(const FileDescriptor& fd, const std::string& file);
 void sync_directory(const std::filesystem::path& path);
+
+// Throws Error, also when it exists. Not synced.
+void make_directory(const std::filesystem::path& path);
+// Both parents are synced.
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+// Best effort, never throws.
+void remove_tree(const std::filesystem::path& path);
 
 // A whole file in memory, read-only, shared with the page cache.
 class MappedFile {

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "index/error.h"
-#include "storage/checksum.h"
 #include "storage/file_io.h"
 #include "storage/generation_format.h"
+#include "storage/sealed_text.h"
 
 namespace nestor::storage {
 namespace {
@@ -20,25 +20,15 @@ using index::Error;
 using index::ErrorCode;
 
 constexpr char kManifest[] = "MANIFEST";
-constexpr std::string_view kManifestHead = "nestor-manifest 1\n";
+constexpr std::string_view kManifestHead = "nestor-manifest 1";
 constexpr std::size_t kManifestLimit = 4096;
 constexpr std::string_view kTemporarySuffix = ".tmp";
 
-std::string encode_manifest(const std::string& file) {
-  std::string text = std::string(kManifestHead) + file + "\n";
-  char sum[24];
-  std::snprintf(sum, sizeof sum, "%016llx\n",
-                static_cast<unsigned long long>(checksum(std::as_bytes(std::span(text)))));
-  return text + sum;
-}
+std::string encode_manifest(const std::string& file) { return seal_lines({std::string(kManifestHead), file}); }
 
 // The file that the manifest names.
 std::string decode_manifest(const std::string& text) {
-  if (!text.starts_with(kManifestHead)) throw Error(ErrorCode::data_loss, "not a manifest of version 1");
-  const std::size_t name_end = text.find('\n', kManifestHead.size());
-  std::string file = text.substr(kManifestHead.size(), name_end - kManifestHead.size());
-  if (name_end == std::string::npos || text != encode_manifest(file))
-    throw Error(ErrorCode::data_loss, "fails its checksum");
+  std::string file = unseal_lines(text, kManifestHead, 1).front();
   if (!parse_generation_name(file)) throw Error(ErrorCode::data_loss, "names \"" + file + "\", no generation file");
   return file;
 }
@@ -126,6 +116,23 @@ std::optional<index::LoadedSections> GenerationDirectory::load_newest(
     report(error.what());
   }
   return std::nullopt;
+}
+
+void GenerationDirectory::link_to(const std::filesystem::path& target) const {
+  constexpr int kTries = 100;  // a publish replaces manifest and file at most every few milliseconds
+  for (int i = 0; i < kTries; ++i) {
+    std::string manifest, file;
+    try {
+      manifest = directory_->read(kManifest, kManifestLimit);
+      file = decode_manifest(manifest);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::not_found || error.code() == ErrorCode::data_loss) return;  // rebuilt from rows
+      throw;
+    }
+    if (!directory_->link(file, target / file)) continue;  // replaced meanwhile
+    Directory(target).replace(kManifest, manifest);
+    return;
+  }
 }
 
 // The one in force first, the others newest first.

@@ -22,7 +22,7 @@ namespace nestor::storage {
 
 class Directory;
 
-// Not thread-safe. Holds the directory open: it may be renamed or removed meanwhile.
+// Not thread-safe, except link_to(). Holds the directory open: it may be renamed or removed meanwhile.
 class GenerationDirectory final : public index::GenerationStore {
  public:
   // Makes the directory when it is missing; its parent must exist. Throws Error.
@@ -37,6 +37,10 @@ class GenerationDirectory final : public index::GenerationStore {
   // The generation that MANIFEST names, else the newest whole one. Every checksum is verified first; see
   // verify_sections for the cost. Damage goes to on_damage, one line each, never into an exception.
   std::optional<index::LoadedSections> load_newest(const std::function<void(const std::string&)>& on_damage) override;
+
+  // Hard links (copies on another file system) of the generation in force and its manifest, in an empty directory.
+  // Nothing when there is none. May run beside a publish. Throws Error.
+  void link_to(const std::filesystem::path& target) const;
 
  private:
   index::LoadedSections load(const std::string& file) const;

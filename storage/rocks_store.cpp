@@ -4,10 +4,13 @@
 #include <rocksdb/iterator.h>
 #include <rocksdb/options.h>
 #include <rocksdb/snapshot.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <memory>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -15,6 +18,7 @@
 
 #include "index/error.h"
 #include "storage/band_scan.h"
+#include "storage/file_io.h"
 #include "storage/record_codec.h"
 #include "storage/rocks_error.h"
 #include "storage/rocks_options.h"
@@ -102,6 +106,7 @@ struct RocksStore::Impl {
   CollectionRecord record;
   VectorCodec codec;
 
+  std::atomic<bool> remove_when_closed{false};
   std::mutex write_mutex;          // one writer at a time, held over the sync
   mutable std::mutex state_mutex;  // never held over I/O
   index::StoreState state;         // guarded by state_mutex, changed under write_mutex only
@@ -121,7 +126,12 @@ struct RocksStore::Impl {
 };
 
 RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-RocksStore::~RocksStore() = default;
+RocksStore::~RocksStore() {
+  const std::string directory = impl_->directory;
+  const bool remove = impl_->remove_when_closed;
+  impl_.reset();
+  if (remove) remove_tree(directory);
+}
 
 void RocksStore::create(const std::filesystem::path& directory, const index::CollectionOptions& options,
                         const std::string& attributes, const std::shared_ptr<StoreResources>& resources) {
@@ -145,6 +155,19 @@ std::shared_ptr<RocksStore> RocksStore::open(const std::filesystem::path& direct
                 directory.string() + " holds no RocksDB (no file CURRENT)");
   return std::shared_ptr<RocksStore>(new RocksStore(std::make_unique<Impl>(directory, resources)));
 }
+
+index::StoreState RocksStore::read_state(const std::filesystem::path& directory) {
+  return open(directory, make_store_resources({.block_cache_bytes = 1 << 20, .write_buffer_bytes = 16 << 20}))->state();
+}
+
+void RocksStore::checkpoint(const std::filesystem::path& directory) const {
+  rocksdb::Checkpoint* made = nullptr;
+  check(rocksdb::Checkpoint::Create(&*impl_->db, &made), "prepare a checkpoint of " + impl_->directory);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  check(checkpoint->CreateCheckpoint(directory.string()), "copy " + impl_->directory + " to " + directory.string());
+}
+
+void RocksStore::remove_when_closed() { impl_->remove_when_closed = true; }
 
 const index::CollectionOptions& RocksStore::options() const { return impl_->record.options; }
 const std::string& RocksStore::attributes() const { return impl_->record.attributes; }

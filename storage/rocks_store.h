@@ -45,6 +45,14 @@ class RocksStore final : public index::RecordStore {
                                           const std::shared_ptr<StoreResources>& resources);
   ~RocksStore() override;
 
+  // The state of a store that is open nowhere.
+  static index::StoreState read_state(const std::filesystem::path& directory);
+  // A copy as of one moment in a new directory, openable as a store of its own: hard links on the same file system.
+  // Writes go on meanwhile. Throws Error.
+  void checkpoint(const std::filesystem::path& directory) const;
+  // The directory goes when this object does.
+  void remove_when_closed();
+
   const index::CollectionOptions& options() const;  // validated
   const std::string& attributes() const;
 
