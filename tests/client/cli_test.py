@@ -245,6 +245,35 @@ class Files(NestorTestCase):
                     "--collection", "c", "--resume")
 
 
+class Snapshots(NestorTestCase):
+    def test_a_snapshot_moves_collections_to_another_directory_and_an_altered_one_is_refused(self):
+        file, other = WORK / "all.snapshot", WORK / "recovered"
+        made = self.succeed("snapshot", "create", "--data", STORE, "--to", file)
+        self.assertRegex(made, rf"^[0-9a-f]{{64}}  {file}  \(")
+        self.assertEqual(self.succeed("snapshot", "list", "--data", STORE), "no snapshots\n")
+        self.refuse(4, "exists already", "snapshot", "create", "--data", STORE, "--to", file)
+        self.assertEqual(self.succeed("snapshot", "recover", file, "--data", other, "--sha256", made.split()[0]),
+                         'Recovered collection "dickens": 18,000 points\n')
+        self.succeed("snapshot", "recover", file, "--data", other, "--collection", "dickens", "--as", "novel")
+        self.assertEqual(self.succeed("list", "--data", other), "dickens\nnovel\n")
+        search = ["--queries", SAMPLE / "queries.npy", "--row", 3, "-k", 5, "--json"]
+        def hits(*where):
+            return json.loads(self.succeed("search", *where, *search))["queries"][0]["hits"]
+        self.assertEqual(hits("--data", other, "--collection", "novel"),
+                         hits("--data", STORE, "--collection", "dickens"))
+        # Kept in the data directory, by name.
+        self.succeed("snapshot", "create", "--data", other, "--collection", "novel")
+        name = self.succeed("snapshot", "list", "--data", other, "--collection", "novel").split("\n")[1].split()[0]
+        self.assertRegex(name, r"^novel-\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d\.snapshot$")
+        self.succeed("snapshot", "recover", name, "--data", other, "--collection", "novel")
+        self.succeed("snapshot", "delete", name, "--data", other, "--collection", "novel")
+        self.refuse(3, "doesn't exist", "snapshot", "delete", name, "--data", other, "--collection", "novel")
+        with open(file, "r+b") as tar:
+            tar.truncate(file.stat().st_size // 2)
+        self.refuse(6, "nothing was changed", "snapshot", "recover", file, "--data", other)
+        self.assertEqual(self.succeed("list", "--data", other), "dickens\nnovel\n")
+
+
 class Serving(NestorTestCase):
     def test_serve_says_where_answers_and_stops_on_sigterm(self):
         with Server("--data", STORE, "--port", 0) as server:
