@@ -6,7 +6,7 @@
 #include <mutex>
 #include <string>
 
-#include "index/beam_search.h"
+#include "index/walk_limits.h"
 #include "index/code_bound.h"
 #include "index/error.h"
 #include "index/graph_builder.h"

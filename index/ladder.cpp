@@ -45,6 +45,12 @@ class Explain {
   Clock::time_point start_;
 };
 
+void keep_nearest(std::vector<std::uint64_t>& candidates, std::size_t count) {
+  if (candidates.size() <= count) return;
+  std::nth_element(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count), candidates.end());
+  candidates.resize(count);
+}
+
 constexpr float kDefaultGap = 0.2f;  // recall@10 about 0.997 on real keys, 0.99 on wide synthetic ones
 constexpr std::uint32_t kDefaultPool = 400;
 // Beyond this k the gap saves nothing: the k-th neighbour is far, and what is evaluated on the way to k neighbours
@@ -112,13 +118,12 @@ void fill_stages(LadderPlan& plan, const SearchOptions& options, const Collectio
   plan.explore = std::max({options.candidates_to_explore.value_or(0), plan.keep, plan.gap > 0 ? kDefaultPool : 0u});
 }
 
-// The pool's best allowed candidates become the shortlist.
-void collect_shortlist(const CandidatePool& pool, const RowFilter& filter, std::uint32_t keep, LadderScratch& s) {
+// The walk's best allowed candidates become the shortlist.
+void collect_shortlist(const RowFilter& filter, std::uint32_t keep, LadderScratch& s) {
   s.candidates.clear();
-  for (std::size_t i = 0; i < pool.size() && s.candidates.size() < keep; ++i) {
-    const std::uint32_t row = CandidatePool::row_of(pool[i]);
-    if (filter(row)) s.candidates.push_back(std::uint64_t{CandidatePool::key_of(pool[i])} << 32 | row);
-  }
+  for (const std::uint64_t found : s.walk.found)
+    if (filter(row_of(found))) s.candidates.push_back(std::uint64_t{key_of(found)} << 32 | row_of(found));
+  keep_nearest(s.candidates, keep);
 }
 
 // Adds the band between two widths to every candidate's key, keeps the best `shortlist`.
@@ -136,9 +141,7 @@ void rescore(const Generation& generation, std::uint32_t from, const Stage& stag
     const std::int64_t key = s.code.is_l2() ? before + s.sums[i] : before + shift - s.sums[i];
     s.candidates[i] = std::uint64_t{PrefixScorer::clamp_key(key)} << 32 | s.rows[i];
   }
-  const std::size_t kept = std::min<std::size_t>(stage.shortlist, n);
-  std::nth_element(s.candidates.begin(), s.candidates.begin() + static_cast<std::ptrdiff_t>(kept), s.candidates.end());
-  s.candidates.resize(kept);
+  keep_nearest(s.candidates, stage.shortlist);
 }
 
 void prefetch_row(const RowMatrix& matrix, std::uint32_t row, std::size_t width) {
@@ -150,9 +153,8 @@ void prefetch_row(const RowMatrix& matrix, std::uint32_t row, std::size_t width)
 void rank_exactly(const Generation& generation, RowDistance& distance, std::uint32_t width, std::size_t count,
                   LadderScratch& s) {
   const RowMatrix& matrix = generation.matrix();
-  count = std::min(count, s.candidates.size());
-  if (count < s.candidates.size())
-    std::nth_element(s.candidates.begin(), s.candidates.begin() + static_cast<std::ptrdiff_t>(count), s.candidates.end());
+  keep_nearest(s.candidates, count);
+  count = s.candidates.size();
   s.ranked.clear();
   constexpr std::size_t kAhead = 2;
   for (std::size_t i = 0; i < std::min(kAhead, count); ++i)
@@ -211,9 +213,11 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
 
   s.code.assign(generation.quantizer(), metric, query.coded());
   const PrefixScorer score(generation.codes(), generation.quantizer(), s.code, plan.walk_width);
-  const WalkLimits limits{plan.pool, plan.explore, k, plan.keep, plan.gap};
+  // A bucket queue keeps no more than it is asked for: what the filter will drop must be kept beside.
+  const std::uint32_t keep = filter.passes_all() ? plan.keep : plan.pool;
+  const WalkLimits limits{plan.pool, plan.explore, k, keep, plan.gap};
   const WalkCounters walked = walk(plan.graph->graph, score, limits, plan.entries, s.walk);
-  collect_shortlist(s.walk.pool, filter, plan.keep, s);
+  collect_shortlist(filter, plan.keep, s);
   report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, walked.evaluations * plan.walk_width, 0,
               walked.stopped_by_gap ? "distance gap" : "candidates explored"});
 

@@ -30,6 +30,7 @@ class RowFilter {
     if (any_dead_ && dead_.contains(slot)) return false;
     return allowed_.empty() || (slot / 64 < allowed_.size() && (allowed_[slot / 64] >> (slot % 64) & 1) != 0);
   }
+  bool passes_all() const { return !any_dead_ && allowed_.empty(); }
   bool restricts() const { return !allowed_.empty(); }
 
  private:

@@ -94,7 +94,7 @@ TEST_CASE("the walk finds what a scan over the codes finds") {
       score(rows.data(), rows.size(), keys.data());
       std::vector<std::uint32_t> sorted = keys;
       std::nth_element(sorted.begin(), sorted.begin() + 9, sorted.end());
-      for (std::size_t n = 0; n < 10; ++n) found += scratch.pool.key(n) <= sorted[9];
+      for (std::size_t n = 0; n < 10; ++n) found += key_of(scratch.found[n]) <= sorted[9];
     }
     INFO(to_string(metric));
     CHECK(found >= 490);  // of 500
@@ -130,7 +130,7 @@ TEST_CASE("the candidate pool keeps the smallest keys in order") {
     std::vector<std::uint64_t> batch(1 + i % 40);
     for (auto& entry : batch) {
       x = x * 1664525u + 1013904223u;
-      entry = CandidatePool::pack(x >> 8, i++);
+      entry = pack_candidate(x >> 8, i++);
     }
     const std::uint64_t nearest = *std::min_element(batch.begin(), batch.end());
     slow.insert(batch.begin(), batch.end());

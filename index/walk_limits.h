@@ -1,0 +1,33 @@
+#pragma once
+// When a walk ends, what it counts, and how it names a candidate.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nestor::index {
+
+inline constexpr std::size_t kMaxRows = std::size_t{1} << 31;
+
+struct WalkLimits {
+  std::uint32_t pool = 64;     // candidates kept
+  std::uint32_t explore = 64;  // candidates expanded (ef), at most pool
+  std::uint32_t k = 10;        // the gap is measured from the k-th candidate
+  std::uint32_t keep = 20;     // candidates the next stage wants; the gap never thins the pool below this
+  float gap = 0;               // stop when key(next) > (1 + gap) * key(k-th); 0: never
+};
+
+struct WalkCounters {
+  std::uint64_t evaluations = 0;
+  std::uint64_t hops = 0;
+  bool stopped_by_gap = false;
+};
+
+// A candidate is one 64-bit word, key << 32 | row << 1 | expanded, so that sorting words sorts by key. Rows are thus
+// limited to kMaxRows.
+inline std::uint64_t pack_candidate(std::uint32_t key, std::uint32_t row) {
+  return std::uint64_t{key} << 32 | std::uint64_t{row} << 1;
+}
+inline std::uint32_t key_of(std::uint64_t candidate) { return static_cast<std::uint32_t>(candidate >> 32); }
+inline std::uint32_t row_of(std::uint64_t candidate) { return static_cast<std::uint32_t>(candidate) >> 1; }
+
+}  // namespace nestor::index
