@@ -27,8 +27,8 @@ CodeError measure_code(const Quantizer& quantizer, const float* coded, const std
   double error = 0, reach = 0, norm = 0;
   for (std::size_t j = 0; j < quantizer.dim(); ++j) {
     const int level = code[quantizer.position(j)];
-    const double decoded = static_cast<double>(quantizer.offset(j)) + static_cast<double>(quantizer.step()) * level;
-    const double from_middle = static_cast<double>(quantizer.step()) * (level - 64);
+    const double decoded = static_cast<double>(quantizer.offset(j)) + static_cast<double>(quantizer.step(j)) * level;
+    const double from_middle = static_cast<double>(quantizer.step(j)) * (level - 64);
     error += (coded[j] - decoded) * (coded[j] - decoded);
     reach += from_middle * from_middle;
   }

@@ -5,21 +5,49 @@
 #include "index/distance.h"
 
 namespace nestor::index {
+namespace {
+
+// Sums over code positions [from, to) of one segment.
+void add_segment(const CodeSegment& segment, const QueryCode& query, std::size_t from, std::size_t to, CodePart part,
+                 simd::CodeBatch batch, std::int32_t* out) {
+  const simd::Kernels& kernel = kernels();
+  const std::size_t skipped = segment.bytes(from - segment.first);
+  batch.base = segment.data + skipped;
+  batch.stride = segment.stride();
+  batch.length = to - from;
+  auto l2 = kernel.l2_codes;
+  auto dot = kernel.dot_codes;
+  if (segment.is_split()) {
+    if (part == CodePart::all) batch.trailing = segment.trailing + skipped;
+    l2 = part == CodePart::all ? kernel.l2_split : kernel.l2_coarse;
+    dot = part == CodePart::all ? kernel.dot_split : kernel.dot_coarse;
+  }
+  if (query.is_l2())
+    l2(query.l2_code() + from, batch, out);
+  else
+    dot(query.dot_code() + from, batch, out);
+}
+
+}  // namespace
+
+void split_codes(const std::uint8_t* codes, std::size_t count, std::uint8_t* leading, std::uint8_t* trailing) {
+  for (std::size_t block = 0; block < count; block += 32)
+    for (std::size_t i = 0; i < 16; ++i) {
+      const std::uint8_t a = codes[block + i], b = codes[block + 16 + i];
+      leading[block / 2 + i] = static_cast<std::uint8_t>(a >> 3 | b >> 3 << 4);
+      trailing[block / 2 + i] = static_cast<std::uint8_t>((a & 7) | (b & 7) << 4);
+    }
+}
 
 void CodeMatrix::sums(const QueryCode& query, std::size_t first, std::size_t last, const std::uint32_t* rows,
-                      std::size_t count, std::int32_t* out, bool prefetch) const {
+                      std::size_t count, std::int32_t* out, CodePart part, bool prefetch) const {
   constexpr std::size_t kBlock = 128;
-  const simd::Kernels& kernel = kernels();
   bool started = false;
   for (const CodeSegment& segment : segments_) {
     const std::size_t from = std::max(first, segment.first), to = std::min(last, segment.last);
     if (from >= to) continue;
     const auto add = [&](std::size_t at, std::size_t n, std::int32_t* target) {
-      const simd::CodeBatch batch{segment.data + (from - segment.first), segment.stride(), rows + at, n, to - from, prefetch};
-      if (query.is_l2())
-        kernel.l2_codes(query.l2_code() + from, batch, target);
-      else
-        kernel.dot_codes(query.dot_code() + from, batch, target);
+      add_segment(segment, query, from, to, part, {nullptr, 0, rows + at, n, 0, prefetch}, target);
     };
     if (!started) {
       add(0, count, out);

@@ -355,6 +355,7 @@ BuildReport Collection::build(const BuildOptions& options) {
     if (options.progress) options.progress({"publishing", 0, 1});
     impl_->generations->publish(built->sequence, built->sections);
     for (const Section& s : built->sections) report.generation_bytes += s.bytes.size();
+    report.notes = built->notes;
   }
   const auto on_damage = [&](const std::string& what) { impl_->say(what); };
   const auto loaded = impl_->generations->load_newest(on_damage);

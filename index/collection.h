@@ -68,6 +68,7 @@ struct BuildProgress {
 struct BuildOptions {
   unsigned threads = 0;       // 0: all cores
   bool deterministic = false; // one thread, fixed seed: the same rows give the same graphs
+  WalkCodes walk_codes = WalkCodes::automatic;
   std::function<void(const BuildProgress&)> progress;  // called from one thread at a time
 };
 
@@ -75,6 +76,7 @@ struct BuildReport {
   std::uint64_t rows = 0;
   double seconds = 0;
   std::uint64_t generation_bytes = 0;
+  std::vector<std::string> notes;  // what the build chose, and the measurement behind it
 };
 
 // Bytes by part, for `nestor info`.

@@ -54,7 +54,9 @@ void report(RowAnswer& answer, const ScanRequest& request, std::size_t rows, std
 }  // namespace
 
 bool scans_codes(const ScanRequest& request) {
-  return !request.generation->code_bound().empty() &&
+  // Keys of a scan are sums over whole codes of one step.
+  return !request.generation->code_bound().empty() && !request.generation->codes().walks_coarse() &&
+         request.generation->quantizer().shares_step() &&
          ScanQuery::serves(request.metric, request.queries.front()->width, request.dim,
                            request.generation->quantizer().dim());
 }

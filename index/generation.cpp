@@ -5,10 +5,10 @@
 //   values     uint32 per row, kNoValue: none
 //   rows       the collection's scalar type per coordinate, row-major, as stored (never rotated)
 //   rotation   PcaRotation::bytes, only with rotation pca
-//   quantizer  Quantizer::to_bytes, over coded_widths and rotated coordinates; this and the next only when there are graphs
-//   codes.N    code bytes of segment N, row-major
-//   code_errors  see code_bound.h; missing in generations of earlier versions
-//   graph.W.links, graph.W.upper   see frozen_graph.h
+//   quantizer  Quantizer::to_bytes, over coded_widths and rotated coordinates; this and the next only when there are
+//   graphs codes.N    code bytes of segment N, row-major; or in their place, where the segment is split
+//   (index/simd/kernels.h): codes.N.leading, codes.N.trailing   half a byte a code each, row-major code_errors  see
+//   code_bound.h; missing in generations of earlier versions graph.W.links, graph.W.upper   see frozen_graph.h
 #include "index/generation.h"
 
 #include <algorithm>
@@ -24,7 +24,9 @@ namespace {
 
 [[noreturn]] void damaged(const std::string& what) { throw Error(ErrorCode::data_loss, "the generation " + what); }
 
-class SectionMap {
+}  // namespace
+
+class Generation::SectionMap {
  public:
   explicit SectionMap(const LoadedSections& loaded) {
     for (const Section& s : loaded.sections) sections_[s.name] = s.bytes;
@@ -45,8 +47,6 @@ class SectionMap {
  private:
   std::map<std::string, std::span<const std::byte>> sections_;
 };
-
-}  // namespace
 
 std::vector<std::uint32_t> coded_widths(const CollectionOptions& options) {
   std::vector<std::uint32_t> widths = options.widths;
@@ -79,18 +79,8 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
   if (sections.has("quantizer")) {
     out->quantizer_ = Quantizer::from_bytes(sections.raw("quantizer"), coded_widths(options));
     std::vector<CodeSegment> segments;
-    std::size_t first = 0;
-    for (std::size_t s = 0; first < out->quantizer_.row_length(); ++s) {
-      const auto bytes = sections.raw("codes." + std::to_string(s));
-      const std::size_t stride = rows == 0 ? 0 : bytes.size() / rows;
-      if (rows == 0 || bytes.size() % rows != 0 || stride == 0 || stride % simd::kCodeAlign != 0 ||
-          first + stride > out->quantizer_.row_length())
-        damaged("has codes of the wrong size");
-      const auto resident = out->make_resident(bytes);
-      segments.push_back({reinterpret_cast<const std::uint8_t*>(resident.data()), first, first + stride});
-      first += stride;
-      out->code_bytes_ += bytes.size();
-    }
+    for (std::size_t first = 0; first < out->quantizer_.row_length(); first = segments.back().last)
+      segments.push_back(out->open_codes("codes." + std::to_string(segments.size()), first, sections));
     out->codes_ = CodeMatrix(std::move(segments));
     if (sections.has("code_errors")) out->code_bound_ = CodeBound(sections.raw("code_errors"), rows);
     for (const std::uint32_t width : options.graphs) {
@@ -102,6 +92,22 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
   }
   out->owner_ = loaded.owner;
   return out;
+}
+
+CodeSegment Generation::open_codes(const std::string& name, std::size_t first, const SectionMap& sections) {
+  const bool split = sections.has(name + ".leading");
+  const auto plane = [&](const std::string& section, std::size_t bytes) {
+    const auto found = sections.raw(section);
+    if (found.size() != bytes) damaged("has codes of the wrong size");
+    code_bytes_ += bytes;
+    return reinterpret_cast<const std::uint8_t*>(make_resident(found).data());
+  };
+  const std::size_t rows = matrix_.rows, bytes = sections.raw(split ? name + ".leading" : name).size();
+  const std::size_t length = rows == 0 ? 0 : bytes / rows * (split ? 2 : 1);
+  if (length == 0 || bytes % rows != 0 || length % simd::kCodeAlign != 0 || first + length > quantizer_.row_length())
+    damaged("has codes of the wrong size");
+  if (!split) return {plane(name, bytes), first, first + length};
+  return {plane(name + ".leading", bytes), first, first + length, plane(name + ".trailing", bytes)};
 }
 
 std::span<const std::byte> Generation::make_resident(std::span<const std::byte> bytes) {

@@ -31,7 +31,9 @@ struct PointEntry {
   std::uint64_t high = 0, low = 0;
   std::uint64_t version_and_kind = 0;  // version << 1 | is_uuid
 
-  static PointEntry make(const PointId& id, Sequence version) { return {id.high, id.low, version << 1 | (id.is_uuid ? 1 : 0)}; }
+  static PointEntry make(const PointId& id, Sequence version) {
+    return {id.high, id.low, version << 1 | (id.is_uuid ? 1 : 0)};
+  }
   PointId id() const { return {(version_and_kind & 1) != 0, high, low}; }
   Sequence version() const { return version_and_kind >> 1; }
 };
@@ -80,9 +82,11 @@ class Generation {
   std::vector<WidthGraph> graphs_;
   std::optional<PcaRotation> rotation_;
   std::size_t link_bytes_ = 0, code_bytes_ = 0;
-  std::vector<HugeBuffer> resident_;   // codes and links, copied to huge pages; the rest stays mapped
+  std::vector<HugeBuffer> resident_;  // codes and links, copied to huge pages; the rest stays mapped
   std::shared_ptr<const void> owner_;
 
+  class SectionMap;
+  CodeSegment open_codes(const std::string& name, std::size_t first, const SectionMap& sections);
   std::span<const std::byte> make_resident(std::span<const std::byte> bytes);
 };
 

@@ -6,17 +6,16 @@
 #include <mutex>
 #include <string>
 
-#include "index/walk_limits.h"
-#include "index/code_bound.h"
+#include "index/code_builder.h"
 #include "index/error.h"
 #include "index/graph_builder.h"
 #include "index/parallel.h"
+#include "index/walk_limits.h"
 
 namespace nestor::index {
 namespace {
 
-constexpr std::size_t kRotationSample = 50'000;   // rows; enough for a covariance of 1,000 coordinates
-constexpr std::size_t kQuantizerSample = 10'000;
+constexpr std::size_t kRotationSample = 50'000;  // rows; enough for a covariance of 1,000 coordinates
 
 // Forwards progress from many threads, one call at a time.
 class Progress {
@@ -33,21 +32,17 @@ class Progress {
   std::mutex mutex_;
 };
 
-// Every step-th row, at most `wanted`.
-std::vector<float> sample_rows(const float* rows, std::size_t count, std::size_t dim, std::size_t wanted) {
-  const std::size_t step = std::max<std::size_t>(1, (count + wanted - 1) / std::max<std::size_t>(wanted, 1));
-  std::vector<float> out;
-  out.reserve((count / step + 1) * dim);
-  for (std::size_t r = 0; r < count; r += step) out.insert(out.end(), rows + r * dim, rows + (r + 1) * dim);
-  return out;
-}
-
 class Builder {
  public:
   Builder(const RecordStore& records, const CollectionOptions& options, const Generation* previous,
           const BuildOptions& build)
-      : records_(records), options_(options), previous_(previous), build_(build), progress_(build),
-        threads_(build.deterministic ? 1 : thread_count(build.threads)), out_(std::make_shared<BuiltGeneration>()) {}
+      : records_(records),
+        options_(options),
+        previous_(previous),
+        build_(build),
+        progress_(build),
+        threads_(build.deterministic ? 1 : thread_count(build.threads)),
+        out_(std::make_shared<BuiltGeneration>()) {}
 
   std::shared_ptr<BuiltGeneration> run() {
     const StoreState state = records_.state();
@@ -55,8 +50,8 @@ class Builder {
     read_rows(state);
     learn_rotation();
     if (count_ >= std::max<std::size_t>(options_.exact_below, 1)) {
-      encode();
-      build_graphs();
+      const CodeBuilder& codes = encode();
+      build_graphs(codes);
     }
     store_rows();
     add_meta(state);
@@ -64,7 +59,9 @@ class Builder {
   }
 
  private:
-  void add_section(const std::string& name, std::span<const std::byte> bytes) { out_->sections.push_back({name, bytes}); }
+  void add_section(const std::string& name, std::span<const std::byte> bytes) {
+    out_->sections.push_back({name, bytes});
+  }
   template <class T>
   void add_values(const std::string& name, const std::vector<T>& values) {
     out_->blocks.emplace_back(values.size() * sizeof(T));
@@ -141,72 +138,32 @@ class Builder {
 
   const float* rows() const { return reinterpret_cast<const float*>(rows_.data()); }
 
-  // Rows [count x dim] as the codes see them: [count x coded_].
-  std::vector<float> coded_rows(const float* from, std::size_t count) const {
-    std::vector<float> out(count * coded_);
-    if (rotation_)
-      rotation_->apply_batch({from, count * options_.dim}, count, coded_, out);
-    else
-      std::copy(from, from + count * options_.dim, out.begin());  // all coordinates are coded
-    return out;
+  const CodeBuilder& encode() {
+    CodeBuildInput input;
+    input.rows = rows();
+    input.count = count_;
+    input.options = &options_;
+    input.rotation = rotation_ ? &*rotation_ : nullptr;
+    input.walk = build_.walk_codes;
+    input.threads = threads_;
+    input.progress = [&](std::uint64_t done) { progress_.report("encoding rows", done, count_); };
+    out_->codes = std::make_unique<CodeBuilder>(input);
+    for (const Section& section : out_->codes->sections()) out_->sections.push_back(section);
+    out_->notes.push_back(out_->codes->reason());
+    return *out_->codes;
   }
 
-  void encode() {
-    const std::size_t dim = options_.dim;
-    const std::vector<std::uint32_t> widths = coded_widths(options_);
-    coded_ = widths.back();
-    const auto sample = sample_rows(rows(), count_, dim, kQuantizerSample);
-    quantizer_ = Quantizer::learn(coded_rows(sample.data(), sample.size() / dim), sample.size() / dim, widths);
-    out_->blocks.push_back(quantizer_.to_bytes());
-    add_section("quantizer", out_->blocks.back());
-
-    std::vector<std::size_t> cuts{0};
-    for (const std::uint32_t g : options_.graphs) cuts.push_back(quantizer_.code_length(g));
-    if (cuts.back() < quantizer_.row_length()) cuts.push_back(quantizer_.row_length());
-    const std::size_t first_buffer = out_->buffers.size();
-    for (std::size_t s = 0; s + 1 < cuts.size(); ++s) {
-      out_->buffers.emplace_back(count_ * (cuts[s + 1] - cuts[s]));
-      segments_.push_back({reinterpret_cast<const std::uint8_t*>(out_->buffers.back().data()), cuts[s], cuts[s + 1]});
-    }
-    std::vector<CodeError> errors(count_);
-    std::atomic<std::size_t> done{0};
-    parallel_blocks(count_, 1024, threads_, [&](std::size_t first, std::size_t last) {
-      const std::vector<float> block = coded_rows(rows() + first * dim, last - first);
-      std::vector<std::uint8_t> code(quantizer_.row_length());
-      for (std::size_t r = first; r < last; ++r) {
-        const float* coded = block.data() + (r - first) * coded_;
-        quantizer_.encode(coded, code.data());
-        errors[r] = measure_code(quantizer_, coded, code.data(), rows() + r * dim, dim);
-        for (std::size_t s = 0; s < segments_.size(); ++s)
-          std::memcpy(out_->buffers[first_buffer + s].data() + r * segments_[s].stride(), code.data() + segments_[s].first,
-                      segments_[s].stride());
-      }
-      progress_.report("encoding rows", done += last - first, count_);
-    });
-    for (std::size_t s = 0; s < segments_.size(); ++s)
-      add_section("codes." + std::to_string(s), out_->buffers[first_buffer + s].bytes());
-    out_->blocks.push_back(CodeBound::to_bytes(errors));
-    add_section("code_errors", out_->blocks.back());
-  }
-
-  void build_graphs() {
+  void build_graphs(const CodeBuilder& codes) {
     out_->graphs.reserve(options_.graphs.size());
     for (const std::uint32_t width : options_.graphs) {
       const std::string phase = "building graph " + std::to_string(width);
-      const std::size_t length = quantizer_.code_length(width);
+      const HugeBuffer graph_codes = codes.graph_codes(width);
       GraphBuildInput input;
-      HugeBuffer joined;  // a graph wider than the first segment needs its codes side by side
-      if (segments_.front().stride() >= length) {
-        input.codes = segments_.front().data;
-        input.stride = segments_.front().stride();
-      } else {
-        joined = join_segments(length);
-        input.codes = reinterpret_cast<const std::uint8_t*>(joined.data());
-        input.stride = length;
-      }
+      input.codes = reinterpret_cast<const std::uint8_t*>(graph_codes.data());
+      input.stride = codes.graph_quantizer().code_length(width);
       input.rows = count_;
       input.width = width;
-      input.quantizer = &quantizer_;
+      input.quantizer = &codes.graph_quantizer();
       input.metric = options_.metric;
       input.parameters = options_.graph;
       input.threads = threads_;
@@ -217,16 +174,6 @@ class Builder {
       add_section(name + ".links", graph.links.bytes());
       add_section(name + ".upper", std::as_bytes(std::span(graph.upper)));
     }
-  }
-
-  HugeBuffer join_segments(std::size_t length) const {
-    HugeBuffer joined(count_ * length);
-    for (const CodeSegment& s : segments_) {
-      if (s.first >= length) break;
-      for (std::size_t r = 0; r < count_; ++r)
-        std::memcpy(joined.data() + r * length + s.first, s.data + r * s.stride(), s.stride());
-    }
-    return joined;
   }
 
   void store_rows() {
@@ -261,14 +208,11 @@ class Builder {
   std::shared_ptr<BuiltGeneration> out_;
 
   std::size_t count_ = 0;
-  HugeBuffer rows_;          // float32
-  std::uint32_t coded_ = 0;  // coordinates that are coded
+  HugeBuffer rows_;  // float32
   std::vector<Slot> slots_;
   std::vector<PointEntry> points_;
   std::vector<std::uint32_t> values_;
   std::optional<PcaRotation> rotation_;
-  Quantizer quantizer_;
-  std::vector<CodeSegment> segments_;
 };
 
 }  // namespace

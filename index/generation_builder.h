@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "index/code_builder.h"
 #include "index/collection.h"
 #include "index/generation.h"
 #include "index/memory.h"
@@ -16,7 +17,9 @@ struct BuiltGeneration {
   std::vector<Section> sections;
   std::vector<HugeBuffer> buffers;
   std::vector<std::vector<std::byte>> blocks;
+  std::unique_ptr<CodeBuilder> codes;  // null: no graphs
   std::vector<GraphBytes> graphs;
+  std::vector<std::string> notes;  // what was chosen, and why
 
   LoadedSections loaded() const { return {sequence, sections, nullptr}; }
 };

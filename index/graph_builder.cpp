@@ -22,7 +22,7 @@ struct SpaceParameters {
   std::size_t dims;
   std::size_t length;  // code bytes
   const simd::Kernels* kernel;
-  float unit;          // step^2, for dot
+  float unit;  // step^2, for dot
 };
 
 constexpr std::uint32_t kFirst[1] = {0};
@@ -30,8 +30,8 @@ constexpr std::uint32_t kFirst[1] = {0};
 float l2_distance(const void* a, const void* b, const void* parameters) {
   const auto& p = *static_cast<const SpaceParameters*>(parameters);
   std::int32_t sum;
-  p.kernel->l2_codes(static_cast<const std::uint8_t*>(a), {static_cast<const std::uint8_t*>(b), 0, kFirst, 1, p.length, false},
-                     &sum);
+  p.kernel->l2_codes(static_cast<const std::uint8_t*>(a),
+                     {static_cast<const std::uint8_t*>(b), 0, kFirst, 1, p.length, false}, &sum);
   return static_cast<float>(sum);
 }
 
@@ -40,8 +40,8 @@ float l2_distance(const void* a, const void* b, const void* parameters) {
 float dot_distance(const void* a, const void* b, const void* parameters) {
   const auto& p = *static_cast<const SpaceParameters*>(parameters);
   std::int32_t sum;
-  p.kernel->dot_codes(static_cast<const std::int8_t*>(a), {static_cast<const std::uint8_t*>(b), 0, kFirst, 1, p.length, false},
-                      &sum);
+  p.kernel->dot_codes(static_cast<const std::int8_t*>(a),
+                      {static_cast<const std::uint8_t*>(b), 0, kFirst, 1, p.length, false}, &sum);
   float ta, tb;
   std::memcpy(&ta, static_cast<const std::uint8_t*>(a) + p.length, sizeof ta);
   std::memcpy(&tb, static_cast<const std::uint8_t*>(b) + p.length, sizeof tb);
@@ -51,7 +51,7 @@ float dot_distance(const void* a, const void* b, const void* parameters) {
 class CodeSpace : public hnswlib::SpaceInterface<float> {
  public:
   CodeSpace(const GraphBuildInput& input, std::size_t length)
-      : parameters_{input.width, length, &kernels(), input.quantizer->step() * input.quantizer->step()},
+      : parameters_{input.width, length, &kernels(), input.quantizer->step(0) * input.quantizer->step(0)},
         dot_(input.metric == Metric::dot) {}
 
   std::size_t get_data_size() override { return parameters_.length + (dot_ ? sizeof(float) : 0); }
@@ -75,8 +75,9 @@ int level_of(std::size_t row, const GraphParameters& p) {
 
 float offset_share(const Quantizer& quantizer, const std::uint8_t* codes, std::uint32_t width) {
   double t = 0;
-  for (std::uint32_t j = 0; j < width; ++j) t += static_cast<double>(quantizer.offset(j)) * codes[quantizer.position(j)];
-  return static_cast<float>(t * quantizer.step());
+  for (std::uint32_t j = 0; j < width; ++j)
+    t += static_cast<double>(quantizer.offset(j)) * codes[quantizer.position(j)];
+  return static_cast<float>(t * quantizer.step(0));
 }
 
 using Graph = hnswlib::HierarchicalNSW<float>;
@@ -100,7 +101,8 @@ std::vector<std::uint32_t> rows_of(const Graph& graph, std::size_t rows) {
   return row_of;
 }
 
-void freeze_level0(const Graph& graph, const std::vector<std::uint32_t>& row_of, std::size_t degree, std::uint32_t* out) {
+void freeze_level0(const Graph& graph, const std::vector<std::uint32_t>& row_of, std::size_t degree,
+                   std::uint32_t* out) {
   for (std::size_t i = 0; i < row_of.size(); ++i) {
     auto* list = graph.get_linklist0(static_cast<hnswlib::tableint>(i));  // getListCount takes no const
     const std::size_t n = graph.getListCount(list);
@@ -143,8 +145,8 @@ GraphBytes build_graph(const GraphBuildInput& input) {
   const std::size_t links = input.parameters.max_links;
   std::unique_ptr<Graph> graph;
   try {
-    graph = std::make_unique<Graph>(&space, input.rows, links, input.parameters.candidates_at_build,
-                                    input.parameters.seed);
+    graph =
+        std::make_unique<Graph>(&space, input.rows, links, input.parameters.candidates_at_build, input.parameters.seed);
   } catch (const std::exception& e) {
     throw Error(ErrorCode::resource_exhausted, std::string("cannot allocate a graph: ") + e.what());
   }

@@ -51,6 +51,20 @@ void keep_nearest(std::vector<std::uint64_t>& candidates, std::size_t count) {
   candidates.resize(count);
 }
 
+// Adds the codes at positions [first, last) to every candidate's key; shift: what the band adds to a key's base.
+void add_band(const Generation& generation, std::size_t first, std::int64_t shift, std::size_t last, LadderScratch& s) {
+  const std::size_t n = s.candidates.size();
+  s.rows.resize(n);
+  s.sums.resize(n);
+  for (std::size_t i = 0; i < n; ++i) s.rows[i] = static_cast<std::uint32_t>(s.candidates[i]);
+  generation.codes().sums(s.code, first, last, s.rows.data(), n, s.sums.data());
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto before = static_cast<std::int64_t>(s.candidates[i] >> 32);
+    const std::int64_t key = s.code.is_l2() ? before + s.sums[i] : before + shift - s.sums[i];
+    s.candidates[i] = std::uint64_t{PrefixScorer::clamp_key(key)} << 32 | s.rows[i];
+  }
+}
+
 constexpr float kDefaultGap = 0.2f;  // recall@10 about 0.997 on real keys, 0.99 on wide synthetic ones
 constexpr std::uint32_t kDefaultPool = 400;
 // Beyond this k the gap saves nothing: the k-th neighbour is far, and what is evaluated on the way to k neighbours
@@ -58,18 +72,22 @@ constexpr std::uint32_t kDefaultPool = 400;
 constexpr std::uint32_t kLargeK = 200;
 
 void fill_default_policy(LadderPlan& plan, const SearchOptions& options, const CollectionOptions& collection,
-                         std::uint32_t coded) {
+                         const Generation& generation) {
   const std::uint32_t k = options.k;
-  // A walk that sees all ranked coordinates orders well up to the codes' rounding; a narrower one needs a longer list.
-  const bool whole = plan.walk_width >= plan.rank_width;
-  // The codes' rounding grows with their number against the gaps between neighbours: on wide synthetic vectors
-  // ranking 20 exactly stops at recall 0.98, 40 reaches 0.99 at the same walk.
-  plan.keep = whole ? std::max(k + 15, k + k / 4) : std::max(k + 50, 3 * k);
-  plan.rerank = whole ? std::max(k + 10, k + k / 8) : std::max(k + 30, 2 * k);
-  if (!whole && coded >= plan.rank_width) {
+  const bool coded = generation.quantizer().dim() >= plan.rank_width;  // whole codes of all that ranks
+  // A walk that sees all ranked coordinates whole orders well up to the codes' rounding; any other needs a longer list.
+  const bool whole = plan.walk_width >= plan.rank_width && !generation.codes().walks_coarse();
+  // With one step for all coordinates the rounding grows with their number against the gaps between neighbours: on wide
+  // synthetic vectors ranking 20 exactly stops at recall 0.98, 40 reaches 0.99 at the same walk. Steps of their own
+  // need no more than a walk over all coordinates does.
+  const std::uint32_t fine = std::max(k + 10, k + k / 16), coarse = std::max(k + 30, 2 * k);
+  plan.keep = whole ? std::max(k + 15, k + k / 8) : std::max(k + 50, 3 * k);
+  plan.rerank = whole || !generation.quantizer().shares_step() ? fine : coarse;
+  if (!whole && coded) {
     plan.rescores.push_back({plan.rank_width, plan.rerank});
   } else if (!whole) {  // rotated: the codes end here, and hold nearly all of the distance
-    plan.keep = plan.rerank = std::max(k + 20, 2 * k);
+    plan.rerank = std::max(k + 20, 2 * k);
+    if (!generation.codes().walks_coarse()) plan.keep = plan.rerank;
   }
   // A gap needs distances with a zero: squared L2 and cosine have one, dot products do not.
   plan.gap = collection.metric == Metric::dot ? 0.0f : kDefaultGap;
@@ -95,7 +113,8 @@ std::uint32_t checked_width(const CollectionOptions& collection, std::uint32_t w
 
 // Explicit stages: walk, re-scores at wider widths, and an exact ranking at the last width.
 void fill_stages(LadderPlan& plan, const SearchOptions& options, const CollectionOptions& collection,
-                 std::uint32_t coded) {
+                 const Generation& generation) {
+  const auto coded = static_cast<std::uint32_t>(generation.quantizer().dim());
   std::uint32_t previous = 0;
   for (const Stage& stage : options.stages) {
     checked_width(collection, stage.width);
@@ -110,7 +129,8 @@ void fill_stages(LadderPlan& plan, const SearchOptions& options, const Collectio
                                                    " is out of range " + std::to_string(options.k) + "..65536");
     previous = stage.width;
   }
-  plan.walk_width = plan.graph == nullptr ? options.stages.front().width : std::min(options.stages.front().width, coded);
+  plan.walk_width =
+      plan.graph == nullptr ? options.stages.front().width : std::min(options.stages.front().width, coded);
   plan.keep = options.stages.front().shortlist;
   for (std::size_t i = 1; i < options.stages.size(); ++i)  // wider than the codes: the exact ranking serves it
     if (options.stages[i].width <= coded) plan.rescores.push_back(options.stages[i]);
@@ -126,27 +146,26 @@ void collect_shortlist(const RowFilter& filter, std::uint32_t keep, LadderScratc
   keep_nearest(s.candidates, keep);
 }
 
-// Adds the band between two widths to every candidate's key, keeps the best `shortlist`.
-void rescore(const Generation& generation, std::uint32_t from, const Stage& stage, LadderScratch& s) {
-  const Quantizer& quantizer = generation.quantizer();
-  const std::size_t n = s.candidates.size();
-  s.rows.resize(n);
-  s.sums.resize(n);
-  for (std::size_t i = 0; i < n; ++i) s.rows[i] = static_cast<std::uint32_t>(s.candidates[i]);
-  generation.codes().sums(s.code, quantizer.code_length(from), quantizer.code_length(stage.width), s.rows.data(), n,
-                          s.sums.data());
-  const std::int64_t shift = s.code.base(stage.width) - s.code.base(from);
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto before = static_cast<std::int64_t>(s.candidates[i] >> 32);
-    const std::int64_t key = s.code.is_l2() ? before + s.sums[i] : before + shift - s.sums[i];
-    s.candidates[i] = std::uint64_t{PrefixScorer::clamp_key(key)} << 32 | s.rows[i];
-  }
+// Whole codes in place of the leading bits that the walk went by, over the same coordinates.
+void refine(const Generation& generation, const Stage& stage, LadderScratch& s) {
+  for (std::uint64_t& candidate : s.candidates) candidate = static_cast<std::uint32_t>(candidate);
+  add_band(generation, 0, s.code.base(stage.width), generation.quantizer().code_length(stage.width), s);
   keep_nearest(s.candidates, stage.shortlist);
 }
 
+// Adds the band between two widths to every candidate's key, keeps the best `shortlist`.
+void rescore(const Generation& generation, std::uint32_t from, const Stage& stage, LadderScratch& s) {
+  const Quantizer& quantizer = generation.quantizer();
+  add_band(generation, quantizer.code_length(from), s.code.base(stage.width) - s.code.base(from),
+           quantizer.code_length(stage.width), s);
+  keep_nearest(s.candidates, stage.shortlist);
+}
+
+std::size_t bytes_per_coordinate(const RowMatrix& matrix) { return matrix.scalar_type == ScalarType::float32 ? 4 : 2; }
+
 void prefetch_row(const RowMatrix& matrix, std::uint32_t row, std::size_t width) {
   const std::byte* p = matrix.row(row);
-  const std::size_t bytes = std::min<std::size_t>(width * (matrix.scalar_type == ScalarType::float32 ? 4 : 2), 2048);
+  const std::size_t bytes = std::min<std::size_t>(width * bytes_per_coordinate(matrix), 2048);
   for (std::size_t b = 0; b < bytes; b += 64) __builtin_prefetch(p + b);
 }
 
@@ -171,14 +190,15 @@ void rank_exactly(const Generation& generation, RowDistance& distance, std::uint
 
 }  // namespace
 
-LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& generation, const SearchOptions& options) {
+LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& generation,
+                       const SearchOptions& options) {
   if (options.k < 1 || options.k > kMaxNeighbours)
     throw Error(ErrorCode::invalid_argument,
                 "k " + std::to_string(options.k) + " is out of range 1.." + std::to_string(kMaxNeighbours));
   if (options.candidates_to_explore && (*options.candidates_to_explore < 1 || *options.candidates_to_explore > 65536))
-    throw Error(ErrorCode::invalid_argument, "candidates to explore (ef) " +
-                                                 std::to_string(*options.candidates_to_explore) +
-                                                 " is out of range 1..65536");
+    throw Error(
+        ErrorCode::invalid_argument,
+        "candidates to explore (ef) " + std::to_string(*options.candidates_to_explore) + " is out of range 1..65536");
   if (options.distance_gap && !(*options.distance_gap >= 0 && *options.distance_gap <= 100))
     throw Error(ErrorCode::invalid_argument, "distance gap must lie in 0..100");
   LadderPlan plan;
@@ -187,13 +207,15 @@ LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& ge
   plan.graph = generation.graph_for(plan.rank_width);
   plan.exact = options.exact || plan.graph == nullptr || generation.rows() == 0;
   if (plan.graph != nullptr) plan.walk_width = std::min(plan.rank_width, plan.graph->width);
-  const auto coded = static_cast<std::uint32_t>(generation.quantizer().dim());
-  fill_default_policy(plan, options, collection, coded);
+  fill_default_policy(plan, options, collection, generation);
   if (!options.stages.empty()) {
     plan.rescores.clear();
-    fill_stages(plan, options, collection, coded);
+    fill_stages(plan, options, collection, generation);
     plan.graph = generation.graph_for(plan.walk_width);
   }
+  // Leading bits order too coarsely to rank by: whole codes over the same coordinates come first.
+  if (generation.codes().walks_coarse() && plan.rescores.empty())
+    plan.rescores.push_back({plan.walk_width, plan.rerank});
   plan.keep = std::max(plan.keep, plan.rerank);
   plan.pool = std::max({plan.explore, plan.keep, options.k});
   const auto slots = generation.slots();
@@ -213,20 +235,26 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
 
   s.code.assign(generation.quantizer(), metric, query.coded());
   const PrefixScorer score(generation.codes(), generation.quantizer(), s.code, plan.walk_width);
+  const CodeMatrix& codes = generation.codes();
   // A bucket queue keeps no more than it is asked for: what the filter will drop must be kept beside.
   const std::uint32_t keep = filter.passes_all() ? plan.keep : plan.pool;
   const WalkLimits limits{plan.pool, plan.explore, k, keep, plan.gap};
   const WalkCounters walked = walk(plan.graph->graph, score, limits, plan.entries, s.walk);
   collect_shortlist(filter, plan.keep, s);
-  report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, walked.evaluations * plan.walk_width, 0,
-              walked.stopped_by_gap ? "distance gap" : "candidates explored"});
+  const std::uint64_t compared = walked.evaluations * plan.walk_width;
+  report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, compared, 0,
+              walked.stopped_by_gap ? "distance gap" : "candidates explored",
+              codes.walks_coarse() ? compared / 2 : compared});
 
-  std::uint32_t width = plan.walk_width;
+  std::uint32_t width = codes.walks_coarse() ? 0 : plan.walk_width;  // coordinates compared by whole codes
   for (const Stage& stage : plan.rescores) {
     const std::size_t before = s.candidates.size();
-    rescore(generation, width, stage, s);
-    report.add({"rescore", stage.width, before, s.candidates.size(), before,
-                static_cast<std::uint64_t>(before) * (stage.width - width), 0, "shortlist done"});
+    if (width == 0)
+      refine(generation, stage, s);
+    else
+      rescore(generation, width, stage, s);
+    const std::uint64_t read = static_cast<std::uint64_t>(before) * (stage.width - width);
+    report.add({"rescore", stage.width, before, s.candidates.size(), before, read, 0, "shortlist done", read});
     width = stage.width;
   }
 
@@ -236,7 +264,8 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
   const std::size_t ranked = s.ranked.size();
   if (s.ranked.size() > k) s.ranked.resize(k);
   report.add({"rerank", plan.rank_width, before, s.ranked.size(), ranked,
-              static_cast<std::uint64_t>(ranked) * plan.rank_width, 0, "shortlist done"});
+              static_cast<std::uint64_t>(ranked) * plan.rank_width, 0, "shortlist done",
+              static_cast<std::uint64_t>(ranked) * plan.rank_width * bytes_per_coordinate(generation.matrix())});
   answer.rows.assign(s.ranked.begin(), s.ranked.end());
   return answer;
 }

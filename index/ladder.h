@@ -43,11 +43,11 @@ class RowFilter {
 // What a search does, with every default filled in.
 struct LadderPlan {
   bool exact = false;
-  std::uint32_t rank_width = 0;   // the answer is ranked by this prefix
-  std::uint32_t walk_width = 0;   // coordinates of the codes walked
+  std::uint32_t rank_width = 0;  // the answer is ranked by this prefix
+  std::uint32_t walk_width = 0;  // coordinates of the codes walked
   const WidthGraph* graph = nullptr;
-  std::uint32_t pool = 0;         // candidates the walk keeps
-  std::uint32_t explore = 0;      // ... and expands at most (ef)
+  std::uint32_t pool = 0;     // candidates the walk keeps
+  std::uint32_t explore = 0;  // ... and expands at most (ef)
   float gap = 0;
   std::uint32_t keep = 0;         // shortlist after the walk
   std::vector<Stage> rescores;    // wider code stages, ascending
@@ -64,8 +64,8 @@ struct RankedRow {
 };
 
 struct RowAnswer {
-  std::vector<RankedRow> rows;       // nearest first, ties to the smaller row
-  std::vector<StageReport> stages;   // when asked for
+  std::vector<RankedRow> rows;      // nearest first, ties to the smaller row
+  std::vector<StageReport> stages;  // when asked for
 };
 
 // Thread-safe.

@@ -12,37 +12,70 @@ namespace {
 
 constexpr int kLevels = 127;  // codes 0..127
 
+// Version 2. Version 1 had one float, the step, in place of `reserved`, and no steps behind the offsets.
 struct Header {
   std::uint32_t version;
   std::uint32_t dim;
-  float step;
+  float reserved;
   float max_norm;
 };
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2, kVersionOfOneStep = 1;
+
+// How much an error of the leading bits counts beside one of the whole code where steps are a coordinate's own: walks go
+// by them, and what they lose is found again by re-scoring a longer list. With one step for all, the coordinates that
+// would be clipped are the widest, which decide; there only the whole code counts.
+double leading_share(Steps steps) { return steps == Steps::per_coordinate ? 1.0 / 8 : 0.0; }
 
 // Mean squared error per coordinate when centred values are clipped to [-range, range].
-double coding_error(const std::vector<float>& magnitudes, double range) {
-  const double step = 2 * range / kLevels;
+double coding_error(const std::vector<float>& magnitudes, double range, double leading_weight) {
+  const double step = 2 * range / kLevels, leading = 8 * step;
   double clipped = 0;
   for (auto it = std::upper_bound(magnitudes.begin(), magnitudes.end(), range); it != magnitudes.end(); ++it)
     clipped += (*it - range) * (*it - range);
-  return clipped / static_cast<double>(magnitudes.size()) + step * step / 12;
+  return clipped / static_cast<double>(magnitudes.size()) + (step * step + leading_weight * leading * leading) / 12;
 }
 
 // The range among quantiles of |x - centre| with the smallest error. A clipped value errs once, a coarser step
 // errs everywhere: for most data the best range cuts a few in ten thousand.
-double best_range(std::vector<float>& magnitudes) {
+double best_range(std::vector<float>& magnitudes, double leading_weight) {
   std::sort(magnitudes.begin(), magnitudes.end());
-  double best = magnitudes.back(), best_error = coding_error(magnitudes, best);
+  double best = magnitudes.back(), best_error = coding_error(magnitudes, best, leading_weight);
   for (const double cut : {1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 4e-3}) {
     const double range = magnitudes[static_cast<std::size_t>((1 - cut) * static_cast<double>(magnitudes.size() - 1))];
-    const double error = coding_error(magnitudes, range);
+    const double error = coding_error(magnitudes, range, leading_weight);
     if (range > 0 && error < best_error) {
       best = range;
       best_error = error;
     }
   }
   return best > 0 ? best : 1.0;
+}
+
+struct Moments {
+  std::vector<double> mean, deviation;
+  float max_norm = 0;
+};
+
+Moments moments_of(std::span<const float> sample, std::size_t count, std::size_t dim) {
+  Moments out{std::vector<double>(dim, 0.0), std::vector<double>(dim, 0.0), 0};
+  for (std::size_t r = 0; r < count; ++r) {
+    double norm = 0;
+    for (std::size_t j = 0; j < dim; ++j) {
+      const double x = sample[r * dim + j];
+      out.mean[j] += x;
+      norm += x * x;
+    }
+    out.max_norm = std::max(out.max_norm, static_cast<float>(std::sqrt(norm)));
+  }
+  const double n = static_cast<double>(std::max<std::size_t>(count, 1));
+  for (double& m : out.mean) m /= n;
+  for (std::size_t r = 0; r < count; ++r)
+    for (std::size_t j = 0; j < dim; ++j) {
+      const double x = sample[r * dim + j] - out.mean[j];
+      out.deviation[j] += x * x;
+    }
+  for (double& d : out.deviation) d = std::sqrt(d / n);
+  return out;
 }
 
 }  // namespace
@@ -74,31 +107,32 @@ void Quantizer::lay_out(std::span<const std::uint32_t> widths) {
   }
 }
 
-Quantizer Quantizer::learn(std::span<const float> sample, std::size_t count,
-                           std::span<const std::uint32_t> widths) {
+Quantizer Quantizer::learn(std::span<const float> sample, std::size_t count, std::span<const std::uint32_t> widths,
+                           Steps steps) {
   Quantizer out;
   out.lay_out(widths);
   const std::size_t dim = widths.back();
-  std::vector<double> mean(dim, 0.0);
-  for (std::size_t r = 0; r < count; ++r) {
-    double norm = 0;
-    for (std::size_t j = 0; j < dim; ++j) {
-      const double x = sample[r * dim + j];
-      mean[j] += x;
-      norm += x * x;
-    }
-    out.max_norm_ = std::max(r == 0 ? 0.0f : out.max_norm_, static_cast<float>(std::sqrt(norm)));
+  const Moments moments = moments_of(sample, count, dim);
+  out.max_norm_ = count == 0 ? 1.0f : moments.max_norm;
+  // What a coordinate's range is measured in. A coordinate that hardly varies keeps a step that a query can take up.
+  std::vector<double> unit(dim, 1.0);
+  if (steps == Steps::per_coordinate) {
+    const double largest = *std::max_element(moments.deviation.begin(), moments.deviation.end());
+    for (std::size_t j = 0; j < dim; ++j)
+      if (largest > 0) unit[j] = std::max(moments.deviation[j], 1e-3 * largest);
   }
   std::vector<float> magnitudes;
   magnitudes.reserve(count * dim);
-  for (double& m : mean) m /= static_cast<double>(std::max<std::size_t>(count, 1));
   for (std::size_t r = 0; r < count; ++r)
     for (std::size_t j = 0; j < dim; ++j)
-      magnitudes.push_back(static_cast<float>(std::fabs(sample[r * dim + j] - mean[j])));
-  const double range = magnitudes.empty() ? 1.0 : best_range(magnitudes);
-  out.step_ = static_cast<float>(2 * range / kLevels);
+      magnitudes.push_back(static_cast<float>(std::fabs(sample[r * dim + j] - moments.mean[j]) / unit[j]));
+  const double range = magnitudes.empty() ? 1.0 : best_range(magnitudes, leading_share(steps));
   out.offsets_.resize(dim);
-  for (std::size_t j = 0; j < dim; ++j) out.offsets_[j] = static_cast<float>(mean[j] - range);
+  out.steps_.resize(dim);
+  for (std::size_t j = 0; j < dim; ++j) {
+    out.offsets_[j] = static_cast<float>(moments.mean[j] - range * unit[j]);
+    out.steps_[j] = static_cast<float>(2 * range * unit[j] / kLevels);
+  }
   return out;
 }
 
@@ -109,10 +143,10 @@ std::size_t Quantizer::code_length(std::uint32_t width) const {
 }
 
 void Quantizer::encode(const float* row, std::uint8_t* out) const {
-  const float scale = 1.0f / step_;
   for_each_band(out, [&](std::size_t j, std::size_t n, std::uint8_t* band) {
     for (std::size_t i = 0; i < n; ++i) {
-      const float level = (row[j + i] - offsets_[j + i]) * scale + 0.5f;  // positive after the clamp: truncation rounds
+      const float level =
+          (row[j + i] - offsets_[j + i]) / steps_[j + i] + 0.5f;  // positive after the clamp: truncation rounds
       band[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(std::min(std::max(level, 0.0f), kLevels + 0.5f)));
     }
   });
@@ -120,11 +154,11 @@ void Quantizer::encode(const float* row, std::uint8_t* out) const {
 
 float Quantizer::encode_dot_query(const float* query, std::int8_t* out) const {
   float largest = 1e-30f;
-  for (std::size_t j = 0; j < dim(); ++j) largest = std::max(largest, std::fabs(query[j]));
+  for (std::size_t j = 0; j < dim(); ++j) largest = std::max(largest, std::fabs(query[j] * steps_[j]));
   const float alpha = 127.0f / largest;
   for_each_band(reinterpret_cast<std::uint8_t*>(out), [&](std::size_t j, std::size_t n, std::uint8_t* band) {
     for (std::size_t i = 0; i < n; ++i) {
-      const float level = query[j + i] * alpha + 128.5f;
+      const float level = query[j + i] * steps_[j + i] * alpha + 128.5f;
       band[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(level) - 128);
     }
   });
@@ -132,25 +166,32 @@ float Quantizer::encode_dot_query(const float* query, std::int8_t* out) const {
 }
 
 std::vector<std::byte> Quantizer::to_bytes() const {
-  const Header header{kVersion, static_cast<std::uint32_t>(dim()), step_, max_norm_};
-  std::vector<std::byte> bytes(sizeof header + dim() * sizeof(float));
+  const Header header{kVersion, static_cast<std::uint32_t>(dim()), 0, max_norm_};
+  const std::size_t values = dim() * sizeof(float);
+  std::vector<std::byte> bytes(sizeof header + 2 * values);
   std::memcpy(bytes.data(), &header, sizeof header);
-  std::memcpy(bytes.data() + sizeof header, offsets_.data(), dim() * sizeof(float));
+  std::memcpy(bytes.data() + sizeof header, offsets_.data(), values);
+  std::memcpy(bytes.data() + sizeof header + values, steps_.data(), values);
   return bytes;
 }
 
 Quantizer Quantizer::from_bytes(std::span<const std::byte> bytes, std::span<const std::uint32_t> widths) {
   Header header{};
   if (bytes.size() >= sizeof header) std::memcpy(&header, bytes.data(), sizeof header);
-  if (header.version != kVersion || header.dim != widths.back() ||
-      bytes.size() != sizeof header + header.dim * sizeof(float) || !(header.step > 0))
+  const bool one_step = header.version == kVersionOfOneStep;
+  const std::size_t values = std::size_t{header.dim} * sizeof(float);
+  if ((header.version != kVersion && !one_step) || header.dim != widths.back() ||
+      bytes.size() != sizeof header + (one_step ? 1 : 2) * values)
     throw Error(ErrorCode::data_loss, "the generation's quantizer does not fit the collection");
   Quantizer out;
   out.lay_out(widths);
-  out.step_ = header.step;
   out.max_norm_ = header.max_norm;
   out.offsets_.resize(header.dim);
-  std::memcpy(out.offsets_.data(), bytes.data() + sizeof header, header.dim * sizeof(float));
+  std::memcpy(out.offsets_.data(), bytes.data() + sizeof header, values);
+  out.steps_.assign(header.dim, header.reserved);
+  if (!one_step) std::memcpy(out.steps_.data(), bytes.data() + sizeof header + values, values);
+  if (!std::all_of(out.steps_.begin(), out.steps_.end(), [](float step) { return step > 0; }))
+    throw Error(ErrorCode::data_loss, "the generation's quantizer has a step that is not positive");
   return out;
 }
 
@@ -162,7 +203,7 @@ void QueryCode::assign(const Quantizer& quantizer, Metric metric, const float* q
     return;
   }
   const float alpha = quantizer.encode_dot_query(query, reinterpret_cast<std::int8_t*>(code_.data()));
-  const double unit = static_cast<double>(alpha) / quantizer.step();  // dot sums per 1.0 of dot product
+  const double unit = alpha;  // dot sums per 1.0 of dot product
   offset_dots_.assign(quantizer.dim() + 1, 0.0);
   double norm = 0;
   for (std::size_t j = 0; j < quantizer.dim(); ++j) {

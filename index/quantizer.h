@@ -1,16 +1,20 @@
 #pragma once
-// Codes: one byte (0..127) per coordinate, all of them in the same unit.
+// Scalar quantisation of coordinates to 7 bits, and queries in the same code.
 //
-//   x_j ~ offset_j + step * c_j          step: one per collection; offset: one per coordinate
-//
-// One step for all coordinates makes code distances integers that add up over bands:
-//   squared L2:  |q - x|^2 ~ step^2 * sum (cq_j - cx_j)^2      (no norms needed; offsets cancel)
-//   dot:         q . x     ~ sum q_j offset_j + (step / alpha) * sum round(alpha q_j) c_j
+// A coordinate x_j becomes c_j = clamp(round((x_j - offset_j) / step_j), 0, 127). Offsets cancel in differences, so
+// with one step for all coordinates a squared distance is an integer sum that needs no norms and adds up band by band:
+//   |q - x|^2 ~ step^2 * sum (c(q_j) - c(x_j))^2
+// For dot products the query takes up the steps, so every coordinate may have its own, and steep spectra keep their
+// narrow coordinates; offsets make a constant of the query:
+//   q . x     ~ sum q_j offset_j + (1 / alpha) * sum round(alpha q_j step_j) c_j
+// The leading 4 bits of a code are a code of their own, half as long and coarse enough to walk by (simd/kernels.h).
 // Codes of a band (the coordinates between two neighbouring widths) are padded to simd::kCodeAlign with zeros,
 // so that any prefix is the first code_length(width) bytes of a row.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -18,17 +22,25 @@
 
 namespace nestor::index {
 
+enum class Steps {
+  shared,          // one step for all coordinates: what squared distances between codes need
+  per_coordinate,  // in proportion to a coordinate's deviation; for dot products with a query only
+};
+// What searches by this metric compare codes by.
+inline Steps search_steps(Metric metric) { return metric == Metric::l2 ? Steps::shared : Steps::per_coordinate; }
+
 class Quantizer {
  public:
   Quantizer() = default;
 
-  // Learns offsets and step from a sample [count x dim]: the clipping range that minimises the mean squared
+  // Learns offsets and steps from a sample [count x dim]: the clipping range that minimises the mean squared
   // error of the coded sample. widths: ascending, ending in dim.
-  static Quantizer learn(std::span<const float> sample, std::size_t count,
-                         std::span<const std::uint32_t> widths);
+  static Quantizer learn(std::span<const float> sample, std::size_t count, std::span<const std::uint32_t> widths,
+                         Steps steps = Steps::shared);
 
   std::size_t dim() const { return offsets_.size(); }
-  float step() const { return step_; }
+  float step(std::size_t coordinate) const { return steps_[coordinate]; }
+  bool shares_step() const { return std::adjacent_find(steps_.begin(), steps_.end(), std::not_equal_to<>{}) == steps_.end(); }
   float max_norm() const { return max_norm_; }  // largest |x| of the sample
   // Bytes of a row's code over the first `width` coordinates; width must be one of widths.
   std::size_t code_length(std::uint32_t width) const;
@@ -36,7 +48,7 @@ class Quantizer {
 
   // out: row_length() bytes.
   void encode(const float* row, std::uint8_t* out) const;
-  // Signed query codes for dot products: round(alpha * q_j), alpha = 127 / max |q_j|. Returns alpha.
+  // Signed query codes for dot products: round(alpha * q_j * step_j), alpha = 127 / max |q_j step_j|. Returns alpha.
   float encode_dot_query(const float* query, std::int8_t* out) const;
   float offset(std::size_t coordinate) const { return offsets_[coordinate]; }
   // Code position of a coordinate.
@@ -52,10 +64,9 @@ class Quantizer {
   void for_each_band(std::uint8_t* out, const Work& work) const;
 
   std::vector<std::uint32_t> widths_;
-  std::vector<std::size_t> lengths_;     // code length at each width
+  std::vector<std::size_t> lengths_;  // code length at each width
   std::vector<std::uint32_t> positions_;
-  std::vector<float> offsets_;
-  float step_ = 1;
+  std::vector<float> offsets_, steps_;
   float max_norm_ = 1;
 };
 

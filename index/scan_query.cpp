@@ -27,7 +27,7 @@ ScanQuery::ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric 
     : bound_(&bound), dot_(metric == Metric::dot), cosine_(metric == Metric::cosine) {
   const std::size_t width = std::min<std::size_t>(query.width, quantizer.dim());
   whole_ = query.width <= quantizer.dim();
-  step_ = quantizer.step();
+  step_ = quantizer.step(0);
   double norm = 0;
   for (const float x : query.values) norm += static_cast<double>(x) * x;
   query_norm_ = std::sqrt(norm);

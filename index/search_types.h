@@ -19,9 +19,9 @@ struct Stage {
 };
 
 struct SearchOptions {
-  std::uint32_t k = 10;                        // 1..kMaxNeighbours
-  bool exact = false;                          // scan every row instead of walking a graph
-  std::optional<std::uint32_t> width;          // rank the answer by this prefix (one of widths); default dim
+  std::uint32_t k = 10;                                // 1..kMaxNeighbours
+  bool exact = false;                                  // scan every row instead of walking a graph
+  std::optional<std::uint32_t> width;                  // rank the answer by this prefix (one of widths); default dim
   std::optional<std::uint32_t> candidates_to_explore;  // ef: candidates the walk expands; default from the policy
   std::optional<float> distance_gap;           // stop when d(next) > (1 + gap) * d(k-th); 0 disables
   std::vector<Stage> stages;                   // explicit ladder; empty: the default policy
@@ -46,7 +46,8 @@ struct StageReport {
   std::uint64_t distance_evaluations = 0;
   std::uint64_t coordinates_read = 0;  // multiply-adds = coordinates_read; codes and float rows alike
   double microseconds = 0;
-  std::string stopped_because;         // "candidates explored", "distance gap", "all rows read", "shortlist done"
+  std::string stopped_because;   // "candidates explored", "distance gap", "all rows read", "shortlist done"
+  std::uint64_t bytes_read = 0;  // of vectors and codes; links are not counted
 };
 
 // k nearest, nearest first, ties to the smaller slot. Fewer than k when fewer live rows exist.

@@ -29,7 +29,7 @@ std::string list(const std::vector<std::uint32_t>& numbers) {
   return text;
 }
 
-// Stages over quantised rows read a byte a coordinate, the others the stored scalar type.
+// Stages over quantised rows; the others read the stored scalar type.
 bool reads_codes(const index::StageReport& stage) { return stage.name == "walk" || stage.name == "rescore"; }
 
 }  // namespace
@@ -144,8 +144,6 @@ void NestorEngine::search_batch(const Rows& queries, std::size_t k, unsigned thr
 Work NestorEngine::count_work(const Rows& queries, std::size_t) {
   index::SearchOptions options = current_;
   options.explain = true;
-  // Rows may be kept wider than the collection's scalar type says: rotated ones are.
-  const double scalar_bytes = static_cast<double>(collection_->info().memory.rows) / static_cast<double>(rows_ * dim_);
   Work work{.known = true};
   for (std::size_t i = 0; i < queries.count; ++i)
     for (const index::StageReport& stage : collection_->search({queries.row(i), dim_}, options).stages) {
@@ -153,9 +151,9 @@ Work NestorEngine::count_work(const Rows& queries, std::size_t) {
       work.evaluations += static_cast<double>(stage.distance_evaluations);
       work.coordinates += coordinates;
       if (reads_codes(stage))
-        work.code_bytes += coordinates;
+        work.code_bytes += static_cast<double>(stage.bytes_read);
       else
-        work.float_bytes += coordinates * scalar_bytes;
+        work.float_bytes += static_cast<double>(stage.bytes_read);
     }
   const auto count = static_cast<double>(queries.count);
   for (double* sum : {&work.evaluations, &work.coordinates, &work.code_bytes, &work.float_bytes}) *sum /= count;

@@ -57,69 +57,169 @@ float dot_f32(const float* q, const float* x, std::size_t n) { return float_sum<
 float l2_f16(const float* q, const std::uint16_t* x, std::size_t n) { return float_sum<SquareStep>(q, x, n); }
 float dot_f16(const float* q, const std::uint16_t* x, std::size_t n) { return float_sum<ProductStep>(q, x, n); }
 
-// Pair sums of 32 code products: codes are at most 127, so 2 * 127 * 127 fits 16 bits.
+// 64 codes, or 32 codes and 32 zeros.
+struct Codes {
+  __m256i a, b;
+};
+
+inline __m256i load32(const std::uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+inline __m256i load16(const std::uint8_t* p) {
+  return _mm256_zextsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+// The order in which two blocks of nibbles give their codes: the low nibbles of both, then the high ones.
+inline Codes nibble_order(__m256i first, __m256i second) {
+  return {_mm256_permute2x128_si256(first, second, 0x20), _mm256_permute2x128_si256(first, second, 0x31)};
+}
+// Leading bits at their place in a code: the low nibbles, the high nibbles.
+inline Codes leading(__m256i v) {
+  const __m256i mask = _mm256_set1_epi8(0x78);
+  return {_mm256_and_si256(_mm256_slli_epi16(v, 3), mask), _mm256_and_si256(_mm256_srli_epi16(v, 1), mask)};
+}
+inline Codes nibbles(__m256i v) {
+  const __m256i mask = _mm256_set1_epi8(15);
+  return {_mm256_and_si256(v, mask), _mm256_and_si256(_mm256_srli_epi16(v, 4), mask)};
+}
+inline Codes combine(Codes x, Codes y) { return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
+
+// How codes lie in memory: query() brings 64 (or the last 32) query codes into the order in which codes() gives a
+// row's.
+struct Whole {
+  static constexpr std::size_t kCodesPerByte = 1;
+  static Codes query(const std::uint8_t* q) { return {load32(q), load32(q + 32)}; }
+  static Codes last_query(const std::uint8_t* q) { return {load32(q), _mm256_setzero_si256()}; }
+  static Codes codes(const std::uint8_t* row, const std::uint8_t*, std::size_t i) {
+    return {load32(row + i), load32(row + i + 32)};
+  }
+  static Codes last_codes(const std::uint8_t* row, const std::uint8_t*, std::size_t i) {
+    return {load32(row + i), _mm256_setzero_si256()};
+  }
+};
+struct Nibbles {  // leading bits as they are, 0..15
+  static constexpr std::size_t kCodesPerByte = 2;
+  static Codes query(const std::uint8_t* q) { return nibble_order(load32(q), load32(q + 32)); }
+  static Codes last_query(const std::uint8_t* q) { return nibble_order(load32(q), _mm256_setzero_si256()); }
+  static Codes codes(const std::uint8_t* row, const std::uint8_t*, std::size_t i) {
+    return nibbles(load32(row + i / 2));
+  }
+  static Codes last_codes(const std::uint8_t* row, const std::uint8_t*, std::size_t i) {
+    return nibbles(load16(row + i / 2));
+  }
+};
+struct Coarse : Nibbles {
+  static Codes middle() { return {_mm256_set1_epi8(4), _mm256_set1_epi8(4)}; }
+  static Codes codes(const std::uint8_t* row, const std::uint8_t*, std::size_t i) {
+    return combine(leading(load32(row + i / 2)), middle());
+  }
+  static Codes last_codes(const std::uint8_t* row, const std::uint8_t*, std::size_t i) {
+    const __m256i half = _mm256_zextsi128_si256(_mm_set1_epi8(4));
+    return combine(leading(load16(row + i / 2)), {half, half});
+  }
+};
+struct Split : Nibbles {
+  static Codes codes(const std::uint8_t* row, const std::uint8_t* trailing, std::size_t i) {
+    return combine(leading(load32(row + i / 2)), nibbles(load32(trailing + i / 2)));
+  }
+  static Codes last_codes(const std::uint8_t* row, const std::uint8_t* trailing, std::size_t i) {
+    return combine(leading(load16(row + i / 2)), nibbles(load16(trailing + i / 2)));
+  }
+};
+
+// Pair sums of code products fit 16 bits: codes are at most 127, and 2 * 127 * 127 < 2^15.
+inline __m256i widen(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 struct L2Step {
-  static inline __m256i pairs(__m256i q, __m256i x) {
+  static __m256i squares(__m256i q, __m256i x) {
     const __m256i d = _mm256_abs_epi8(_mm256_sub_epi8(q, x));
-    return _mm256_maddubs_epi16(d, d);
+    return widen(_mm256_maddubs_epi16(d, d));
+  }
+  static __m256i add(__m256i sum, Codes q, Codes x) {
+    return _mm256_add_epi32(sum, _mm256_add_epi32(squares(q.a, x.a), squares(q.b, x.b)));
   }
 };
 struct DotStep {
-  static inline __m256i pairs(__m256i q, __m256i x) { return _mm256_maddubs_epi16(x, q); }
+  static __m256i add(__m256i sum, Codes q, Codes x) {
+    return _mm256_add_epi32(
+        sum, _mm256_add_epi32(widen(_mm256_maddubs_epi16(x.a, q.a)), widen(_mm256_maddubs_epi16(x.b, q.b))));
+  }
+};
+struct NibbleDotStep {  // x at most 15: two pair sums still fit 16 bits
+  static __m256i add(__m256i sum, Codes q, Codes x) {
+    return _mm256_add_epi32(sum,
+                            widen(_mm256_add_epi16(_mm256_maddubs_epi16(x.a, q.a), _mm256_maddubs_epi16(x.b, q.b))));
+  }
 };
 
-inline void prefetch_row(const std::uint8_t* row, std::size_t length) {
-  for (std::size_t i = 0; i < length; i += 64) _mm_prefetch(reinterpret_cast<const char*>(row + i), _MM_HINT_T0);
+inline int horizontal_sum(__m256i v) {
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4E));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xB1));
+  return _mm_cvtsi128_si32(s);
 }
 
-// Four rows at a time: one load of the query serves four rows, and the four sums are reduced together.
-template <class Step>
-inline void code_distances(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  const auto row = [&](std::size_t r) { return batch.base + static_cast<std::size_t>(batch.rows[r]) * batch.stride; };
-  const std::size_t n = batch.length, count = batch.count;
-  const std::size_t ahead = batch.prefetch ? count : 0;  // rows that may be sent for
-  for (std::size_t r = 0; r < kPrefetchRows && r < ahead; ++r) prefetch_row(row(r), n);
+inline void prefetch_row(const CodeBatch& batch, std::size_t r, std::size_t bytes) {
+  const std::size_t at = static_cast<std::size_t>(batch.rows[r]) * batch.stride;
+  for (std::size_t i = 0; i < bytes; i += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(batch.base + at + i), _MM_HINT_T0);
+    if (batch.trailing != nullptr) _mm_prefetch(reinterpret_cast<const char*>(batch.trailing + at + i), _MM_HINT_T0);
+  }
+}
+
+// kRows rows at a time: one load of the query serves them all.
+template <class Source, class Step, std::size_t kRows>
+inline void add_rows(const std::uint8_t* q, const CodeBatch& batch, std::size_t first, __m256i* sums) {
+  const std::uint8_t *rows[kRows], *trailing[kRows];
+  for (std::size_t j = 0; j < kRows; ++j) {
+    const std::size_t at = static_cast<std::size_t>(batch.rows[first + j]) * batch.stride;
+    rows[j] = batch.base + at;
+    trailing[j] = batch.trailing == nullptr ? nullptr : batch.trailing + at;
+    sums[j] = _mm256_setzero_si256();
+  }
+  std::size_t i = 0;
+  for (; i + 64 <= batch.length; i += 64) {
+    const Codes y = Source::query(q + i);
+    for (std::size_t j = 0; j < kRows; ++j) sums[j] = Step::add(sums[j], y, Source::codes(rows[j], trailing[j], i));
+  }
+  if (i == batch.length) return;
+  const Codes y = Source::last_query(q + i);
+  for (std::size_t j = 0; j < kRows; ++j) sums[j] = Step::add(sums[j], y, Source::last_codes(rows[j], trailing[j], i));
+}
+
+template <class Source, class Step>
+inline void code_sums(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  const std::size_t bytes = batch.length / Source::kCodesPerByte;
+  const std::size_t ahead = batch.prefetch ? batch.count : 0;  // rows that may be sent for
+  for (std::size_t r = 0; r < kPrefetchRows && r < ahead; ++r) prefetch_row(batch, r, bytes);
+  __m256i s[4];
   std::size_t r = 0;
-  for (; r + 4 <= count; r += 4) {
-    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(row(p), n);
-    const std::uint8_t *x0 = row(r), *x1 = row(r + 1), *x2 = row(r + 2), *x3 = row(r + 3);
-    __m256i a0 = _mm256_setzero_si256(), a1 = a0, a2 = a0, a3 = a0;
-    for (std::size_t i = 0; i < n; i += 32) {
-      const __m256i y = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q + i));
-      const auto step = [&](const std::uint8_t* x, __m256i a) {
-        const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
-        return _mm256_add_epi32(a, _mm256_madd_epi16(Step::pairs(y, v), ones));
-      };
-      a0 = step(x0, a0);
-      a1 = step(x1, a1);
-      a2 = step(x2, a2);
-      a3 = step(x3, a3);
-    }
-    const __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(a0, a1), _mm256_hadd_epi32(a2, a3));
+  for (; r + 4 <= batch.count; r += 4) {
+    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(batch, p, bytes);
+    add_rows<Source, Step, 4>(q, batch, r, s);
+    const __m256i sum = _mm256_hadd_epi32(_mm256_hadd_epi32(s[0], s[1]), _mm256_hadd_epi32(s[2], s[3]));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + r),
-                     _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1)));
+                     _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1)));
   }
-  for (; r < count; ++r) {
-    const std::uint8_t* x = row(r);
-    __m256i a = _mm256_setzero_si256();
-    for (std::size_t i = 0; i < n; i += 32) {
-      const __m256i y = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q + i));
-      const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
-      a = _mm256_add_epi32(a, _mm256_madd_epi16(Step::pairs(y, v), ones));
-    }
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4E));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xB1));
-    out[r] = _mm_cvtsi128_si32(s);
+  for (; r < batch.count; ++r) {
+    add_rows<Source, Step, 1>(q, batch, r, s);
+    out[r] = horizontal_sum(s[0]);
   }
 }
 
-void l2_codes(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
-  code_distances<L2Step>(q, batch, out);
+template <class Source>
+void l2(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  code_sums<Source, L2Step>(q, batch, out);
 }
-void dot_codes(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
-  code_distances<DotStep>(reinterpret_cast<const std::uint8_t*>(q), batch, out);
+template <class Source>
+void dot(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  code_sums<Source, DotStep>(reinterpret_cast<const std::uint8_t*>(q), batch, out);
+}
+// q * (8 n + 4) summed is 8 (q * n summed) + 4 (q summed).
+void dot_coarse(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(q);
+  code_sums<Nibbles, NibbleDotStep>(codes, batch, out);
+  __m256i sum = _mm256_setzero_si256();
+  for (std::size_t i = 0; i < batch.length; i += 32)
+    sum = _mm256_add_epi32(sum, widen(_mm256_maddubs_epi16(_mm256_set1_epi8(1), load32(codes + i))));
+  const std::int32_t middle = 4 * horizontal_sum(sum);
+  for (std::size_t r = 0; r < batch.count; ++r) out[r] = 8 * out[r] + middle;
 }
 
 void f16_from_f32(const float* in, std::uint16_t* out, std::size_t n) {
@@ -139,8 +239,8 @@ void f32_from_f16(const std::uint16_t* in, float* out, std::size_t n) {
 }  // namespace
 
 const Kernels& avx2_kernels() {
-  static const Kernels table{"avx2",   l2_f32,    dot_f32,      l2_f16,      dot_f16,
-                             l2_codes, dot_codes, f16_from_f32, f32_from_f16};
+  static const Kernels table{"avx2",     l2_f32,     dot_f32,   l2_f16,     dot_f16,      l2<Whole>,   dot<Whole>,
+                             l2<Coarse>, dot_coarse, l2<Split>, dot<Split>, f16_from_f32, f32_from_f16};
   return table;
 }
 

@@ -13,9 +13,7 @@ inline __m512 load_row(const std::uint16_t* x) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
 }
 inline __m512 load_row(const float* x, __mmask16 m) { return _mm512_maskz_loadu_ps(m, x); }
-inline __m512 load_row(const std::uint16_t* x, __mmask16 m) {
-  return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, x));
-}
+inline __m512 load_row(const std::uint16_t* x, __mmask16 m) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, x)); }
 
 // One step of a sum: squared difference or product.
 struct SquareStep {
@@ -51,7 +49,6 @@ float dot_f32(const float* q, const float* x, std::size_t n) { return float_sum<
 float l2_f16(const float* q, const std::uint16_t* x, std::size_t n) { return float_sum<SquareStep>(q, x, n); }
 float dot_f16(const float* q, const std::uint16_t* x, std::size_t n) { return float_sum<ProductStep>(q, x, n); }
 
-// dpbusd: unsigned bytes times signed bytes, four products added into each 32-bit lane.
 struct L2Step {
   static inline __m512i add(__m512i sum, __m512i q, __m512i x) {
     const __m512i d = _mm512_abs_epi8(_mm512_sub_epi8(q, x));
@@ -62,8 +59,50 @@ struct DotStep {
   static inline __m512i add(__m512i sum, __m512i q, __m512i x) { return _mm512_dpbusd_epi32(sum, x, q); }
 };
 
-inline void prefetch_row(const std::uint8_t* row, std::size_t length) {
-  for (std::size_t i = 0; i < length; i += 64) _mm_prefetch(reinterpret_cast<const char*>(row + i), _MM_HINT_T0);
+constexpr __mmask64 kFirst32 = 0xFFFFFFFFull;
+constexpr __mmask32 kFirst16 = 0xFFFFu;
+
+// Nibbles of 32 bytes (two blocks, or one and zeros): the low ones of both blocks, then the high ones.
+inline __m512i spread_nibbles(__m256i v) {
+  return _mm512_inserti64x4(_mm512_castsi256_si512(v), _mm256_srli_epi16(v, 4), 1);
+}
+inline __m512i leading(__m256i v) {
+  return _mm512_and_si512(_mm512_slli_epi16(spread_nibbles(v), 3), _mm512_set1_epi8(0x78));
+}
+inline __m512i nibbles(__m256i v) { return _mm512_and_si512(spread_nibbles(v), _mm512_set1_epi8(15)); }
+inline __m512i nibble_order(__m512i q) { return _mm512_shuffle_i64x2(q, q, _MM_SHUFFLE(3, 1, 2, 0)); }
+
+// How codes lie in memory: query() brings 64 query codes (of the last 32 and zeros) into the order in which codes()
+// gives a row's. `mask` tells how many there are.
+struct Whole {
+  static constexpr std::size_t kCodesPerByte = 1;
+  static __m512i query(__mmask64 mask, const std::uint8_t* q) { return _mm512_maskz_loadu_epi8(mask, q); }
+  static __m512i codes(__mmask64 mask, const std::uint8_t* row, const std::uint8_t*, std::size_t i) {
+    return _mm512_maskz_loadu_epi8(mask, row + i);
+  }
+};
+struct Coarse {
+  static constexpr std::size_t kCodesPerByte = 2;
+  static __mmask32 bytes(__mmask64 mask) { return mask == kFirst32 ? kFirst16 : 0xFFFFFFFFu; }
+  static __m512i query(__mmask64 mask, const std::uint8_t* q) { return nibble_order(_mm512_maskz_loadu_epi8(mask, q)); }
+  static __m512i codes(__mmask64 mask, const std::uint8_t* row, const std::uint8_t*, std::size_t i) {
+    const __m512i middle = nibble_order(_mm512_maskz_set1_epi8(mask, 4));
+    return _mm512_or_si512(leading(_mm256_maskz_loadu_epi8(bytes(mask), row + i / 2)), middle);
+  }
+};
+struct Split : Coarse {
+  static __m512i codes(__mmask64 mask, const std::uint8_t* row, const std::uint8_t* trailing, std::size_t i) {
+    return _mm512_or_si512(leading(_mm256_maskz_loadu_epi8(bytes(mask), row + i / 2)),
+                           nibbles(_mm256_maskz_loadu_epi8(bytes(mask), trailing + i / 2)));
+  }
+};
+
+inline void prefetch_row(const CodeBatch& batch, std::size_t r, std::size_t bytes) {
+  const std::size_t at = static_cast<std::size_t>(batch.rows[r]) * batch.stride;
+  for (std::size_t i = 0; i < bytes; i += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(batch.base + at + i), _MM_HINT_T0);
+    if (batch.trailing != nullptr) _mm_prefetch(reinterpret_cast<const char*>(batch.trailing + at + i), _MM_HINT_T0);
+  }
 }
 
 // Lane sums of four vectors at once.
@@ -75,59 +114,56 @@ inline __m128i reduce4(__m512i a, __m512i b, __m512i c, __m512i d) {
   return _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
 }
 
-template <class Step>
-inline void code_distances(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
-  const auto row = [&](std::size_t r) { return batch.base + static_cast<std::size_t>(batch.rows[r]) * batch.stride; };
-  const std::size_t whole = batch.length & ~std::size_t{63}, count = batch.count;
-  const bool half = batch.length != whole;  // 32 coordinates remain
-  const __mmask64 half_mask = 0xFFFFFFFFull;
-  const std::size_t ahead = batch.prefetch ? count : 0;  // rows that may be sent for
-  for (std::size_t r = 0; r < kPrefetchRows && r < ahead; ++r) prefetch_row(row(r), batch.length);
-  std::size_t r = 0;
-  for (; r + 4 <= count; r += 4) {
-    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p)
-      prefetch_row(row(p), batch.length);
-    const std::uint8_t *x0 = row(r), *x1 = row(r + 1), *x2 = row(r + 2), *x3 = row(r + 3);
-    __m512i a0 = _mm512_setzero_si512(), a1 = a0, a2 = a0, a3 = a0;
-    for (std::size_t i = 0; i < whole; i += 64) {
-      const __m512i y = _mm512_loadu_si512(q + i);
-      a0 = Step::add(a0, y, _mm512_loadu_si512(x0 + i));
-      a1 = Step::add(a1, y, _mm512_loadu_si512(x1 + i));
-      a2 = Step::add(a2, y, _mm512_loadu_si512(x2 + i));
-      a3 = Step::add(a3, y, _mm512_loadu_si512(x3 + i));
-    }
-    if (half) {
-      const __m512i y = _mm512_maskz_loadu_epi8(half_mask, q + whole);
-      a0 = Step::add(a0, y, _mm512_maskz_loadu_epi8(half_mask, x0 + whole));
-      a1 = Step::add(a1, y, _mm512_maskz_loadu_epi8(half_mask, x1 + whole));
-      a2 = Step::add(a2, y, _mm512_maskz_loadu_epi8(half_mask, x2 + whole));
-      a3 = Step::add(a3, y, _mm512_maskz_loadu_epi8(half_mask, x3 + whole));
-    }
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + r), reduce4(a0, a1, a2, a3));
+// kRows rows at a time: one load of the query serves them all.
+template <class Source, class Step, std::size_t kRows>
+inline void add_rows(const std::uint8_t* q, const CodeBatch& batch, std::size_t first, __m512i* sums) {
+  const std::uint8_t *rows[kRows], *trailing[kRows];
+  for (std::size_t j = 0; j < kRows; ++j) {
+    const std::size_t at = static_cast<std::size_t>(batch.rows[first + j]) * batch.stride;
+    rows[j] = batch.base + at;
+    trailing[j] = batch.trailing == nullptr ? nullptr : batch.trailing + at;
+    sums[j] = _mm512_setzero_si512();
   }
-  for (; r < count; ++r) {
-    const std::uint8_t* x = row(r);
-    __m512i a = _mm512_setzero_si512();
-    for (std::size_t i = 0; i < whole; i += 64)
-      a = Step::add(a, _mm512_loadu_si512(q + i), _mm512_loadu_si512(x + i));
-    if (half)
-      a = Step::add(a, _mm512_maskz_loadu_epi8(half_mask, q + whole), _mm512_maskz_loadu_epi8(half_mask, x + whole));
-    out[r] = _mm512_reduce_add_epi32(a);
+  for (std::size_t i = 0; i < batch.length; i += 64) {
+    const __mmask64 mask = batch.length - i >= 64 ? ~__mmask64{0} : kFirst32;
+    const __m512i y = Source::query(mask, q + i);
+    for (std::size_t j = 0; j < kRows; ++j)
+      sums[j] = Step::add(sums[j], y, Source::codes(mask, rows[j], trailing[j], i));
   }
 }
 
-void l2_codes(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
-  code_distances<L2Step>(q, batch, out);
+template <class Source, class Step>
+inline void code_sums(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  const std::size_t bytes = batch.length / Source::kCodesPerByte;
+  const std::size_t ahead = batch.prefetch ? batch.count : 0;  // rows that may be sent for
+  for (std::size_t r = 0; r < kPrefetchRows && r < ahead; ++r) prefetch_row(batch, r, bytes);
+  __m512i s[4];
+  std::size_t r = 0;
+  for (; r + 4 <= batch.count; r += 4) {
+    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(batch, p, bytes);
+    add_rows<Source, Step, 4>(q, batch, r, s);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + r), reduce4(s[0], s[1], s[2], s[3]));
+  }
+  for (; r < batch.count; ++r) {
+    add_rows<Source, Step, 1>(q, batch, r, s);
+    out[r] = _mm512_reduce_add_epi32(s[0]);
+  }
 }
-void dot_codes(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
-  code_distances<DotStep>(reinterpret_cast<const std::uint8_t*>(q), batch, out);
+
+template <class Source>
+void l2(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  code_sums<Source, L2Step>(q, batch, out);
+}
+template <class Source>
+void dot(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  code_sums<Source, DotStep>(reinterpret_cast<const std::uint8_t*>(q), batch, out);
 }
 
 void f16_from_f32(const float* in, std::uint16_t* out, std::size_t n) {
   for (std::size_t i = 0; i < n; i += 16) {
     const __mmask16 m = n - i >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << (n - i)) - 1);
-    _mm256_mask_storeu_epi16(out + i, m,
-                             _mm512_cvtps_ph(_mm512_maskz_loadu_ps(m, in + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    _mm256_mask_storeu_epi16(
+        out + i, m, _mm512_cvtps_ph(_mm512_maskz_loadu_ps(m, in + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   }
 }
 
@@ -141,8 +177,8 @@ void f32_from_f16(const std::uint16_t* in, float* out, std::size_t n) {
 }  // namespace
 
 const Kernels& avx512_kernels() {
-  static const Kernels table{"avx512", l2_f32,    dot_f32,      l2_f16,      dot_f16,
-                             l2_codes, dot_codes, f16_from_f32, f32_from_f16};
+  static const Kernels table{"avx512",   l2_f32,      dot_f32,   l2_f16,     dot_f16,      l2<Whole>,   dot<Whole>,
+                             l2<Coarse>, dot<Coarse>, l2<Split>, dot<Split>, f16_from_f32, f32_from_f16};
   return table;
 }
 

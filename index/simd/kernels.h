@@ -2,8 +2,15 @@
 // The table of distance kernels. One file per instruction set fills one table; the table is chosen once
 // (index/distance.h). Only raw pointers here: files built with -m flags must not emit shared inline code.
 //
-// Codes: one unsigned byte per coordinate, 0..127, so that a difference fits a signed byte and a product of
-// two fits the 16-bit pair sums of maddubs. Code rows are multiples of kCodeAlign coordinates long, zero padded.
+// Codes: 0..127 a coordinate, so that a difference fits a signed byte and a product of two fits the 16-bit pair sums of
+// maddubs. Code rows are multiples of kCodeAlign coordinates long, zero padded, and lie in memory in one of two ways:
+// - whole: a byte a coordinate;
+// - split: the leading 4 bits of every code in one plane, the trailing 3 bits in another, each half a byte a
+// coordinate.
+//   A block of 32 codes is 16 bytes of a plane; byte i holds the parts of code i (low nibble) and of code 16 + i
+//   (high).
+// A coarse distance reads the plane of leading bits alone and takes every code for the middle of what it may be,
+// (leading << 3) + 4.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,12 +21,13 @@ inline constexpr std::size_t kCodeAlign = 32;  // coordinates
 
 // Distances from one query code to `count` code rows picked by number.
 struct CodeBatch {
-  const std::uint8_t* base;    // row r starts at base + r * stride
-  std::size_t stride;          // bytes
-  const std::uint32_t* rows;   // row numbers
+  const std::uint8_t* base;   // row r starts at base + r * stride; split codes: the leading bits
+  std::size_t stride;         // bytes
+  const std::uint32_t* rows;  // row numbers
   std::size_t count;
-  std::size_t length;          // coordinates used, multiple of kCodeAlign
-  bool prefetch;               // send for rows ahead; false: the caller has done so
+  std::size_t length;                      // coordinates used, multiple of kCodeAlign
+  bool prefetch;                           // send for rows ahead; false: the caller has done so
+  const std::uint8_t* trailing = nullptr;  // split codes: the plane of trailing bits, same stride
 };
 
 struct Kernels {
@@ -31,10 +39,14 @@ struct Kernels {
   float (*l2_f16)(const float* q, const std::uint16_t* x, std::size_t n);
   float (*dot_f16)(const float* q, const std::uint16_t* x, std::size_t n);
 
-  // Sum of (q - x)^2 of codes (both 0..127), and sum of q * x with a signed query (-127..127).
-  // Bit-identical across tables.
+  // Sum of (q - x)^2 of codes (both 0..127), and sum of q * x with a signed query (-127..127): of whole codes, of the
+  // leading bits alone, and of both planes. Bit-identical across tables.
   void (*l2_codes)(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out);
   void (*dot_codes)(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out);
+  void (*l2_coarse)(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out);
+  void (*dot_coarse)(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out);
+  void (*l2_split)(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out);
+  void (*dot_split)(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out);
 
   // Conversions, round to nearest even.
   void (*f16_from_f32)(const float* in, std::uint16_t* out, std::size_t n);

@@ -55,55 +55,98 @@ float dot_f16(const float* q, const std::uint16_t* x, std::size_t n) { return fl
 // Sums of 16 code products in four lanes. Codes are at most 127: four squared differences fit 16 unsigned bits, two
 // products with a signed query fit 16 signed ones.
 struct L2Step {
-  static inline int32x4_t add(int32x4_t sum, const std::uint8_t* q, const std::uint8_t* x) {
-    const uint8x16_t d = vabdq_u8(vld1q_u8(q), vld1q_u8(x));
+  static inline int32x4_t add(int32x4_t sum, uint8x16_t q, uint8x16_t x) {
+    const uint8x16_t d = vabdq_u8(q, x);
     const uint16x8_t squares = vmlal_high_u8(vmull_u8(vget_low_u8(d), vget_low_u8(d)), d, d);
     return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(sum), squares));
   }
 };
 struct DotStep {
-  static inline int32x4_t add(int32x4_t sum, const std::uint8_t* q, const std::uint8_t* x) {
-    const int8x16_t a = vreinterpretq_s8_u8(vld1q_u8(q)), b = vreinterpretq_s8_u8(vld1q_u8(x));
+  static inline int32x4_t add(int32x4_t sum, uint8x16_t q, uint8x16_t x) {
+    const int8x16_t a = vreinterpretq_s8_u8(q), b = vreinterpretq_s8_u8(x);
     return vpadalq_s16(sum, vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(b)), a, b));
   }
 };
 
-inline void prefetch_row(const std::uint8_t* row, std::size_t length) {
-  for (std::size_t i = 0; i < length; i += 64) __builtin_prefetch(row + i);
+// How codes lie in memory: 32 of them, in their own order.
+struct Codes {
+  uint8x16_t a, b;
+};
+struct Whole {
+  static constexpr std::size_t kCodesPerByte = 1;
+  static inline Codes codes(const std::uint8_t* row, const std::uint8_t*, std::size_t i) {
+    return {vld1q_u8(row + i), vld1q_u8(row + i + 16)};
+  }
+};
+inline Codes leading(uint8x16_t v) { return {vshlq_n_u8(vandq_u8(v, vdupq_n_u8(15)), 3), vshlq_n_u8(vshrq_n_u8(v, 4), 3)}; }
+struct Coarse {
+  static constexpr std::size_t kCodesPerByte = 2;
+  static inline Codes codes(const std::uint8_t* row, const std::uint8_t*, std::size_t i) {
+    const Codes c = leading(vld1q_u8(row + i / 2));
+    return {vorrq_u8(c.a, vdupq_n_u8(4)), vorrq_u8(c.b, vdupq_n_u8(4))};
+  }
+};
+struct Split {
+  static constexpr std::size_t kCodesPerByte = 2;
+  static inline Codes codes(const std::uint8_t* row, const std::uint8_t* trailing, std::size_t i) {
+    const Codes c = leading(vld1q_u8(row + i / 2));
+    const uint8x16_t t = vld1q_u8(trailing + i / 2);
+    return {vorrq_u8(c.a, vandq_u8(t, vdupq_n_u8(15))), vorrq_u8(c.b, vshrq_n_u8(t, 4))};
+  }
+};
+
+inline void prefetch_row(const CodeBatch& batch, std::size_t r, std::size_t bytes) {
+  const std::size_t at = static_cast<std::size_t>(batch.rows[r]) * batch.stride;
+  for (std::size_t i = 0; i < bytes; i += 64) {
+    __builtin_prefetch(batch.base + at + i);
+    if (batch.trailing != nullptr) __builtin_prefetch(batch.trailing + at + i);
+  }
 }
 
-// Four rows at a time: one load of the query serves four rows, and the four sums are reduced together.
-template <class Step>
-inline void code_distances(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
-  const auto row = [&](std::size_t r) { return batch.base + static_cast<std::size_t>(batch.rows[r]) * batch.stride; };
-  const std::size_t n = batch.length, count = batch.count;
-  const std::size_t ahead = batch.prefetch ? count : 0;  // rows that may be sent for
-  for (std::size_t r = 0; r < kPrefetchRows && r < ahead; ++r) prefetch_row(row(r), n);
-  std::size_t r = 0;
-  for (; r + 4 <= count; r += 4) {
-    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(row(p), n);
-    const std::uint8_t *x0 = row(r), *x1 = row(r + 1), *x2 = row(r + 2), *x3 = row(r + 3);
-    int32x4_t a0 = vdupq_n_s32(0), a1 = a0, a2 = a0, a3 = a0;
-    for (std::size_t i = 0; i < n; i += 16) {
-      a0 = Step::add(a0, q + i, x0 + i);
-      a1 = Step::add(a1, q + i, x1 + i);
-      a2 = Step::add(a2, q + i, x2 + i);
-      a3 = Step::add(a3, q + i, x3 + i);
+// kRows rows at a time: one load of the query serves them all.
+template <class Source, class Step, std::size_t kRows>
+inline void add_rows(const std::uint8_t* q, const CodeBatch& batch, std::size_t first, int32x4_t* sums) {
+  const std::uint8_t *rows[kRows], *trailing[kRows];
+  for (std::size_t j = 0; j < kRows; ++j) {
+    const std::size_t at = static_cast<std::size_t>(batch.rows[first + j]) * batch.stride;
+    rows[j] = batch.base + at;
+    trailing[j] = batch.trailing == nullptr ? nullptr : batch.trailing + at;
+    sums[j] = vdupq_n_s32(0);
+  }
+  for (std::size_t i = 0; i < batch.length; i += 32) {
+    const uint8x16_t y0 = vld1q_u8(q + i), y1 = vld1q_u8(q + i + 16);
+    for (std::size_t j = 0; j < kRows; ++j) {
+      const Codes x = Source::codes(rows[j], trailing[j], i);
+      sums[j] = Step::add(Step::add(sums[j], y0, x.a), y1, x.b);
     }
-    vst1q_s32(out + r, vpaddq_s32(vpaddq_s32(a0, a1), vpaddq_s32(a2, a3)));
-  }
-  for (; r < count; ++r) {
-    int32x4_t a = vdupq_n_s32(0);
-    for (std::size_t i = 0; i < n; i += 16) a = Step::add(a, q + i, row(r) + i);
-    out[r] = vaddvq_s32(a);
   }
 }
 
-void l2_codes(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
-  code_distances<L2Step>(q, batch, out);
+template <class Source, class Step>
+inline void code_sums(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  const std::size_t bytes = batch.length / Source::kCodesPerByte;
+  const std::size_t ahead = batch.prefetch ? batch.count : 0;  // rows that may be sent for
+  for (std::size_t r = 0; r < kPrefetchRows && r < ahead; ++r) prefetch_row(batch, r, bytes);
+  int32x4_t s[4];
+  std::size_t r = 0;
+  for (; r + 4 <= batch.count; r += 4) {
+    for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(batch, p, bytes);
+    add_rows<Source, Step, 4>(q, batch, r, s);
+    vst1q_s32(out + r, vpaddq_s32(vpaddq_s32(s[0], s[1]), vpaddq_s32(s[2], s[3])));
+  }
+  for (; r < batch.count; ++r) {
+    add_rows<Source, Step, 1>(q, batch, r, s);
+    out[r] = vaddvq_s32(s[0]);
+  }
 }
-void dot_codes(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
-  code_distances<DotStep>(reinterpret_cast<const std::uint8_t*>(q), batch, out);
+
+template <class Source>
+void l2(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  code_sums<Source, L2Step>(q, batch, out);
+}
+template <class Source>
+void dot(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  code_sums<Source, DotStep>(reinterpret_cast<const std::uint8_t*>(q), batch, out);
 }
 
 void f16_from_f32(const float* in, std::uint16_t* out, std::size_t n) {
@@ -124,7 +167,8 @@ void f32_from_f16(const std::uint16_t* in, float* out, std::size_t n) {
 }  // namespace
 
 const Kernels& neon_kernels() {
-  static const Kernels table{"neon", l2_f32, dot_f32, l2_f16, dot_f16, l2_codes, dot_codes, f16_from_f32, f32_from_f16};
+  static const Kernels table{"neon",     l2_f32,      dot_f32,   l2_f16,     dot_f16,      l2<Whole>,   dot<Whole>,
+                             l2<Coarse>, dot<Coarse>, l2<Split>, dot<Split>, f16_from_f32, f32_from_f16};
   return table;
 }
 

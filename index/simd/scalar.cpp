@@ -79,20 +79,42 @@ float dot_f16(const float* q, const std::uint16_t* x, std::size_t n) {
   return sum;
 }
 
-void l2_codes(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+// Code i of a row: whole, the middle of what its leading bits allow, or put together from both planes.
+struct Whole {
+  static int code(const CodeBatch& batch, std::size_t row, std::size_t i) { return batch.base[row * batch.stride + i]; }
+};
+int nibble(const std::uint8_t* plane, std::size_t i) {
+  const std::uint8_t both = plane[i / 32 * 16 + i % 16];
+  return i % 32 < 16 ? both & 15 : both >> 4;
+}
+struct Coarse {
+  static int code(const CodeBatch& batch, std::size_t row, std::size_t i) {
+    return (nibble(batch.base + row * batch.stride, i) << 3) + 4;
+  }
+};
+struct Split {
+  static int code(const CodeBatch& batch, std::size_t row, std::size_t i) {
+    return (nibble(batch.base + row * batch.stride, i) << 3) + nibble(batch.trailing + row * batch.stride, i);
+  }
+};
+
+template <class Source>
+void l2(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
   for (std::size_t r = 0; r < batch.count; ++r) {
-    const std::uint8_t* x = batch.base + static_cast<std::size_t>(batch.rows[r]) * batch.stride;
     std::int32_t sum = 0;
-    for (std::size_t i = 0; i < batch.length; ++i) sum += (int{q[i]} - int{x[i]}) * (int{q[i]} - int{x[i]});
+    for (std::size_t i = 0; i < batch.length; ++i) {
+      const int d = int{q[i]} - Source::code(batch, batch.rows[r], i);
+      sum += d * d;
+    }
     out[r] = sum;
   }
 }
 
-void dot_codes(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
+template <class Source>
+void dot(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
   for (std::size_t r = 0; r < batch.count; ++r) {
-    const std::uint8_t* x = batch.base + static_cast<std::size_t>(batch.rows[r]) * batch.stride;
     std::int32_t sum = 0;
-    for (std::size_t i = 0; i < batch.length; ++i) sum += int{q[i]} * int{x[i]};
+    for (std::size_t i = 0; i < batch.length; ++i) sum += int{q[i]} * Source::code(batch, batch.rows[r], i);
     out[r] = sum;
   }
 }
@@ -108,8 +130,8 @@ void f32_from_f16(const std::uint16_t* in, float* out, std::size_t n) {
 }  // namespace
 
 const Kernels& scalar_kernels() {
-  static const Kernels table{"scalar", l2_f32,    dot_f32,      l2_f16,      dot_f16,
-                             l2_codes, dot_codes, f16_from_f32, f32_from_f16};
+  static const Kernels table{"scalar",   l2_f32,      dot_f32,   l2_f16,     dot_f16,      l2<Whole>,   dot<Whole>,
+                             l2<Coarse>, dot<Coarse>, l2<Split>, dot<Split>, f16_from_f32, f32_from_f16};
   return table;
 }
 

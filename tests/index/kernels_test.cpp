@@ -1,6 +1,7 @@
 #include <cmath>
 #include <random>
 
+#include "index/code_matrix.h"
 #include "index/distance.h"
 #include "tests/support/catch.h"
 #include "tests/support/random_vectors.h"
@@ -52,25 +53,41 @@ TEST_CASE("code kernels are bit-identical to the scalar twin for every batch siz
   std::mt19937_64 rng(test_seed());
   INFO("seed " << test_seed());
   const std::size_t stride = 416, rows = 37;
-  std::vector<std::uint8_t> base(rows * stride), q(stride);
+  const auto code = [&] { return static_cast<std::uint8_t>(rng() % 5 == 0 ? (rng() % 2) * 127 : rng() % 128); };
+  std::vector<std::uint8_t> base(rows * stride), q(stride), leading(rows * stride / 2), trailing(rows * stride / 2);
   std::vector<std::int8_t> dot_q(stride);
-  for (auto& c : base) c = static_cast<std::uint8_t>(rng() % 5 == 0 ? (rng() % 2) * 127 : rng() % 128);
-  for (auto& c : q) c = static_cast<std::uint8_t>(rng() % 5 == 0 ? (rng() % 2) * 127 : rng() % 128);
-  for (auto& c : dot_q) c = static_cast<std::int8_t>(rng() % 5 == 0 ? (rng() % 2 ? 127 : -127) : static_cast<int>(rng() % 255) - 127);
+  for (auto& c : base) c = code();
+  for (auto& c : q) c = code();
+  for (auto& c : dot_q)
+    c = static_cast<std::int8_t>(rng() % 5 == 0 ? (rng() % 2 ? 127 : -127) : static_cast<int>(rng() % 255) - 127);
+  split_codes(base.data(), base.size(), leading.data(), trailing.data());
+  const simd::Kernels& slow = simd::scalar_kernels();
   for (const simd::Kernels* k : usable_kernels()) {
     INFO("kernel " << k->name);
     for (std::size_t length = 32; length <= stride; length += 32)
       for (std::size_t count = 0; count <= rows; ++count) {
         std::vector<std::uint32_t> picked(count);
         for (auto& p : picked) p = static_cast<std::uint32_t>(rng() % rows);
-        const simd::CodeBatch batch{base.data(), stride, picked.data(), count, length, count % 2 == 0};
         std::vector<std::int32_t> expected(count), got(count);
-        simd::scalar_kernels().l2_codes(q.data(), batch, expected.data());
-        k->l2_codes(q.data(), batch, got.data());
-        REQUIRE(got == expected);
-        simd::scalar_kernels().dot_codes(dot_q.data(), batch, expected.data());
-        k->dot_codes(dot_q.data(), batch, got.data());
-        REQUIRE(got == expected);
+        const auto same = [&](auto member, const auto* query, const simd::CodeBatch& batch) {
+          (slow.*member)(query, batch, expected.data());
+          (k->*member)(query, batch, got.data());
+          REQUIRE(got == expected);
+        };
+        const bool prefetch = count % 2 == 0;
+        const simd::CodeBatch whole{base.data(), stride, picked.data(), count, length, prefetch};
+        const simd::CodeBatch coarse{leading.data(), stride / 2, picked.data(), count, length, prefetch};
+        const simd::CodeBatch split{leading.data(), stride / 2, picked.data(), count, length, prefetch, trailing.data()};
+        same(&simd::Kernels::l2_coarse, q.data(), coarse);
+        same(&simd::Kernels::dot_coarse, dot_q.data(), coarse);
+        same(&simd::Kernels::l2_split, q.data(), split);
+        same(&simd::Kernels::dot_split, dot_q.data(), split);
+        same(&simd::Kernels::dot_codes, dot_q.data(), whole);
+        REQUIRE([&] {  // both planes together are the whole codes
+          slow.dot_split(dot_q.data(), split, got.data());
+          return got == expected;
+        }());
+        same(&simd::Kernels::l2_codes, q.data(), whole);
       }
   }
 }

@@ -20,7 +20,7 @@ compile() {  # compile FLAGS FILE
   objects+=("$object")
 }
 for file in scalar scan_scalar neon scan_neon; do compile -O3 index/simd/$file.cpp; done
-for file in index/distance.cpp index/error.cpp tests/support/main.cpp tests/index/kernels_test.cpp \
+for file in index/distance.cpp index/error.cpp index/code_matrix.cpp index/quantizer.cpp tests/support/main.cpp tests/index/kernels_test.cpp \
   tests/index/scan_kernels_test.cpp; do
   compile -O1 "$file"
 done
