@@ -78,6 +78,7 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
 
   if (sections.has("quantizer")) {
     out->quantizer_ = Quantizer::from_bytes(sections.raw("quantizer"), coded_widths(options));
+    if (out->rotation_) out->query_columns_ = out->rotation_->columns(coded_widths(options).back());
     std::vector<CodeSegment> segments;
     for (std::size_t first = 0; first < out->quantizer_.row_length(); first = segments.back().last)
       segments.push_back(out->open_codes("codes." + std::to_string(segments.size()), first, sections));

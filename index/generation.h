@@ -67,6 +67,10 @@ class Generation {
   // Graph to walk for candidates at `width`: the narrowest at least that wide, else the widest. Null: no graphs.
   const WidthGraph* graph_for(std::uint32_t width) const;
   const PcaRotation* rotation() const { return rotation_ ? &*rotation_ : nullptr; }
+  // Rotates a query to the coded coordinates; see PcaRotation::apply_query. REQUIRES: rotation(), codes.
+  void rotate_query(std::span<const float> row, std::span<float> out) const {
+    rotation_->apply_query(row, query_columns_, out);
+  }
   MemoryReport memory() const;
 
  private:
@@ -81,6 +85,7 @@ class Generation {
   CodeBound code_bound_;
   std::vector<WidthGraph> graphs_;
   std::optional<PcaRotation> rotation_;
+  std::vector<float> query_columns_;  // of the rotation, for the coded coordinates
   std::size_t link_bytes_ = 0, code_bytes_ = 0;
   std::vector<HugeBuffer> resident_;  // codes and links, copied to huge pages; the rest stays mapped
   std::shared_ptr<const void> owner_;

@@ -15,7 +15,7 @@
 namespace nestor::index {
 namespace {
 
-constexpr std::size_t kRotationSample = 50'000;  // rows; enough for a covariance of 1,000 coordinates
+constexpr std::size_t kRotationSample = 20'000;  // rows; enough for a covariance of 1,000 coordinates
 
 // Forwards progress from many threads, one call at a time.
 class Progress {

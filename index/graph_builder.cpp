@@ -29,10 +29,8 @@ constexpr std::uint32_t kFirst[1] = {0};
 
 float l2_distance(const void* a, const void* b, const void* parameters) {
   const auto& p = *static_cast<const SpaceParameters*>(parameters);
-  std::int32_t sum;
-  p.kernel->l2_codes(static_cast<const std::uint8_t*>(a),
-                     {static_cast<const std::uint8_t*>(b), 0, kFirst, 1, p.length, false}, &sum);
-  return static_cast<float>(sum);
+  return static_cast<float>(
+      p.kernel->l2_code_pair(static_cast<const std::uint8_t*>(a), static_cast<const std::uint8_t*>(b), p.length));
 }
 
 // Element: codes, then the row's share t = step * sum offset_j c_j, so that

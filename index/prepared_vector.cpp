@@ -71,8 +71,12 @@ PreparedQuery prepare_query(const CollectionOptions& options, const Generation& 
   out.values.resize(options.dim, 0.0f);
   if (generation.rotation() != nullptr) {
     const std::uint32_t ranked = out.width < options.dim ? out.width : 0;
-    out.rotated.resize(std::max<std::size_t>({generation.quantizer().dim(), ranked, 1}));
-    generation.rotation()->apply(out.values, out.rotated);
+    const std::size_t coded = generation.quantizer().dim();
+    out.rotated.resize(std::max<std::size_t>({coded, ranked, 1}));
+    if (ranked == 0 && coded > 0)
+      generation.rotate_query(out.values, out.rotated);
+    else
+      generation.rotation()->apply(out.values, out.rotated);
   }
   return out;
 }

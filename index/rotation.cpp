@@ -170,6 +170,38 @@ void PcaRotation::apply(std::span<const float> row, std::span<float> out) const 
   apply_batch(row, 1, static_cast<std::uint32_t>(out.size()), out);
 }
 
+std::vector<float> PcaRotation::columns(std::uint32_t width) const {
+  std::vector<float> out((std::size_t{dim_} + 1) * width);
+  for (std::size_t i = 0; i < width; ++i) {
+    double shift = 0;
+    for (std::size_t j = 0; j < dim_; ++j) {
+      const float r = matrix()[i * dim_ + j];
+      out[j * width + i] = r;
+      shift -= static_cast<double>(r) * mean()[j];
+    }
+    out[std::size_t{dim_} * width + i] = static_cast<float>(shift);
+  }
+  return out;
+}
+
+void PcaRotation::apply_query(std::span<const float> row, std::span<const float> by_coordinate, std::span<float> out) const {
+  const std::size_t width = out.size();
+  if (row.size() != dim_ || by_coordinate.size() != (std::size_t{dim_} + 1) * width)
+    refuse("this rotation takes " + std::to_string(dim_) + " coordinates, got " + std::to_string(row.size()));
+  thread_local std::vector<std::uint32_t> numbers;
+  thread_local std::vector<float> weights;
+  numbers.resize(dim_);
+  weights.resize(dim_);
+  std::size_t count = 0;
+  for (std::uint32_t j = 0; j < dim_; ++j) {
+    numbers[count] = j;
+    weights[count] = row[j];
+    count += row[j] != 0;
+  }
+  std::copy_n(by_coordinate.data() + std::size_t{dim_} * width, width, out.data());
+  kernels().add_rows({by_coordinate.data(), width, numbers.data(), weights.data(), count}, out.data(), width);
+}
+
 void PcaRotation::apply_batch(std::span<const float> rows, std::size_t count, std::uint32_t width,
                               std::span<float> out) const {
   if (rows.size() != count * dim_ || width == 0 || width > dim_ || out.size() != count * width)

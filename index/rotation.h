@@ -35,6 +35,12 @@ class PcaRotation {
   // A row comes out bit for bit the same through either door. O(dim * out.size()).
   // Throws invalid_argument on other sizes.
   void apply(std::span<const float> row, std::span<float> out) const;
+  // The same up to rounding, for queries: reads nothing of directions where the row is zero, and one pass over
+  // contiguous memory otherwise. by_coordinate: what columns() made for a width of out.size().
+  void apply_query(std::span<const float> row, std::span<const float> by_coordinate, std::span<float> out) const;
+  // [(dim + 1) x width]: for each old coordinate its part in the leading `width` new ones, then those of the mean,
+  // negated.
+  std::vector<float> columns(std::uint32_t width) const;
   // rows [count x dim] and out [count x width], row-major; they may not overlap.
   void apply_batch(std::span<const float> rows, std::size_t count, std::uint32_t width, std::span<float> out) const;
 

@@ -165,7 +165,7 @@ inline void prefetch_row(const CodeBatch& batch, std::size_t r, std::size_t byte
 
 // kRows rows at a time: one load of the query serves them all.
 template <class Source, class Step, std::size_t kRows>
-inline void add_rows(const std::uint8_t* q, const CodeBatch& batch, std::size_t first, __m256i* sums) {
+inline void sum_rows(const std::uint8_t* q, const CodeBatch& batch, std::size_t first, __m256i* sums) {
   const std::uint8_t *rows[kRows], *trailing[kRows];
   for (std::size_t j = 0; j < kRows; ++j) {
     const std::size_t at = static_cast<std::size_t>(batch.rows[first + j]) * batch.stride;
@@ -192,13 +192,13 @@ inline void code_sums(const std::uint8_t* q, const CodeBatch& batch, std::int32_
   std::size_t r = 0;
   for (; r + 4 <= batch.count; r += 4) {
     for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(batch, p, bytes);
-    add_rows<Source, Step, 4>(q, batch, r, s);
+    sum_rows<Source, Step, 4>(q, batch, r, s);
     const __m256i sum = _mm256_hadd_epi32(_mm256_hadd_epi32(s[0], s[1]), _mm256_hadd_epi32(s[2], s[3]));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + r),
                      _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1)));
   }
   for (; r < batch.count; ++r) {
-    add_rows<Source, Step, 1>(q, batch, r, s);
+    sum_rows<Source, Step, 1>(q, batch, r, s);
     out[r] = horizontal_sum(s[0]);
   }
 }
@@ -222,6 +222,38 @@ void dot_coarse(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out)
   for (std::size_t r = 0; r < batch.count; ++r) out[r] = 8 * out[r] + middle;
 }
 
+std::int32_t l2_code_pair(const std::uint8_t* a, const std::uint8_t* b, std::size_t n) {
+  __m256i first = _mm256_setzero_si256(), second = first;
+  std::size_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    first = _mm256_add_epi32(first, L2Step::squares(load32(a + i), load32(b + i)));
+    second = _mm256_add_epi32(second, L2Step::squares(load32(a + i + 32), load32(b + i + 32)));
+  }
+  if (i < n) first = _mm256_add_epi32(first, L2Step::squares(load32(a + i), load32(b + i)));
+  return horizontal_sum(_mm256_add_epi32(first, second));
+}
+
+// kVectors * 8 columns at a time stay in registers over all rows.
+template <std::size_t kVectors>
+inline void add_columns(const WeightedRows& rows, float* out, std::size_t first) {
+  __m256 sums[kVectors];
+  for (std::size_t j = 0; j < kVectors; ++j) sums[j] = _mm256_loadu_ps(out + first + 8 * j);
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    const float* row = rows.matrix + rows.rows[r] * rows.stride + first;
+    const __m256 weight = _mm256_set1_ps(rows.weights[r]);
+    for (std::size_t j = 0; j < kVectors; ++j) sums[j] = _mm256_fmadd_ps(weight, _mm256_loadu_ps(row + 8 * j), sums[j]);
+  }
+  for (std::size_t j = 0; j < kVectors; ++j) _mm256_storeu_ps(out + first + 8 * j, sums[j]);
+}
+
+void add_rows(const WeightedRows& rows, float* out, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + 64 <= n; i += 64) add_columns<8>(rows, out, i);
+  for (; i + 8 <= n; i += 8) add_columns<1>(rows, out, i);
+  for (; i < n; ++i)
+    for (std::size_t r = 0; r < rows.count; ++r) out[i] += rows.weights[r] * rows.matrix[rows.rows[r] * rows.stride + i];
+}
+
 void f16_from_f32(const float* in, std::uint16_t* out, std::size_t n) {
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8)
@@ -240,7 +272,7 @@ void f32_from_f16(const std::uint16_t* in, float* out, std::size_t n) {
 
 const Kernels& avx2_kernels() {
   static const Kernels table{"avx2",     l2_f32,     dot_f32,   l2_f16,     dot_f16,      l2<Whole>,   dot<Whole>,
-                             l2<Coarse>, dot_coarse, l2<Split>, dot<Split>, f16_from_f32, f32_from_f16};
+                             l2<Coarse>, dot_coarse, l2<Split>, dot<Split>, l2_code_pair, add_rows, f16_from_f32, f32_from_f16};
   return table;
 }
 

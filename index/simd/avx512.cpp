@@ -116,7 +116,7 @@ inline __m128i reduce4(__m512i a, __m512i b, __m512i c, __m512i d) {
 
 // kRows rows at a time: one load of the query serves them all.
 template <class Source, class Step, std::size_t kRows>
-inline void add_rows(const std::uint8_t* q, const CodeBatch& batch, std::size_t first, __m512i* sums) {
+inline void sum_rows(const std::uint8_t* q, const CodeBatch& batch, std::size_t first, __m512i* sums) {
   const std::uint8_t *rows[kRows], *trailing[kRows];
   for (std::size_t j = 0; j < kRows; ++j) {
     const std::size_t at = static_cast<std::size_t>(batch.rows[first + j]) * batch.stride;
@@ -141,11 +141,11 @@ inline void code_sums(const std::uint8_t* q, const CodeBatch& batch, std::int32_
   std::size_t r = 0;
   for (; r + 4 <= batch.count; r += 4) {
     for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(batch, p, bytes);
-    add_rows<Source, Step, 4>(q, batch, r, s);
+    sum_rows<Source, Step, 4>(q, batch, r, s);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + r), reduce4(s[0], s[1], s[2], s[3]));
   }
   for (; r < batch.count; ++r) {
-    add_rows<Source, Step, 1>(q, batch, r, s);
+    sum_rows<Source, Step, 1>(q, batch, r, s);
     out[r] = _mm512_reduce_add_epi32(s[0]);
   }
 }
@@ -157,6 +157,36 @@ void l2(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
 template <class Source>
 void dot(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
   code_sums<Source, DotStep>(reinterpret_cast<const std::uint8_t*>(q), batch, out);
+}
+
+std::int32_t l2_code_pair(const std::uint8_t* a, const std::uint8_t* b, std::size_t n) {
+  __m512i sum = _mm512_setzero_si512();
+  for (std::size_t i = 0; i < n; i += 64) {
+    const __mmask64 mask = n - i >= 64 ? ~__mmask64{0} : kFirst32;
+    sum = L2Step::add(sum, _mm512_maskz_loadu_epi8(mask, a + i), _mm512_maskz_loadu_epi8(mask, b + i));
+  }
+  return _mm512_reduce_add_epi32(sum);
+}
+
+// kVectors * 16 columns at a time stay in registers over all rows.
+template <std::size_t kVectors>
+inline void add_columns(const WeightedRows& rows, float* out, std::size_t first, __mmask16 mask) {
+  __m512 sums[kVectors];
+  for (std::size_t j = 0; j < kVectors; ++j) sums[j] = _mm512_maskz_loadu_ps(mask, out + first + 16 * j);
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    const float* row = rows.matrix + rows.rows[r] * rows.stride + first;
+    const __m512 weight = _mm512_set1_ps(rows.weights[r]);
+    for (std::size_t j = 0; j < kVectors; ++j)
+      sums[j] = _mm512_fmadd_ps(weight, _mm512_maskz_loadu_ps(mask, row + 16 * j), sums[j]);
+  }
+  for (std::size_t j = 0; j < kVectors; ++j) _mm512_mask_storeu_ps(out + first + 16 * j, mask, sums[j]);
+}
+
+void add_rows(const WeightedRows& rows, float* out, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + 128 <= n; i += 128) add_columns<8>(rows, out, i, 0xFFFF);
+  for (; i < n; i += 16)
+    add_columns<1>(rows, out, i, n - i >= 16 ? __mmask16{0xFFFF} : static_cast<__mmask16>((1u << (n - i)) - 1));
 }
 
 void f16_from_f32(const float* in, std::uint16_t* out, std::size_t n) {
@@ -178,7 +208,7 @@ void f32_from_f16(const std::uint16_t* in, float* out, std::size_t n) {
 
 const Kernels& avx512_kernels() {
   static const Kernels table{"avx512",   l2_f32,      dot_f32,   l2_f16,     dot_f16,      l2<Whole>,   dot<Whole>,
-                             l2<Coarse>, dot<Coarse>, l2<Split>, dot<Split>, f16_from_f32, f32_from_f16};
+                             l2<Coarse>, dot<Coarse>, l2<Split>, dot<Split>, l2_code_pair, add_rows, f16_from_f32, f32_from_f16};
   return table;
 }
 

@@ -30,6 +30,15 @@ struct CodeBatch {
   const std::uint8_t* trailing = nullptr;  // split codes: the plane of trailing bits, same stride
 };
 
+// Rows of a matrix and what each counts.
+struct WeightedRows {
+  const float* matrix;        // row r starts at matrix + r * stride
+  std::size_t stride;         // floats
+  const std::uint32_t* rows;  // row numbers
+  const float* weights;
+  std::size_t count;
+};
+
 struct Kernels {
   const char* name;
 
@@ -47,6 +56,12 @@ struct Kernels {
   void (*dot_coarse)(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out);
   void (*l2_split)(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out);
   void (*dot_split)(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out);
+
+  // Squared L2 between two whole codes; what building a graph does. n: multiple of kCodeAlign.
+  std::int32_t (*l2_code_pair)(const std::uint8_t* a, const std::uint8_t* b, std::size_t n);
+
+  // out[i] += sum over r of weights[r] * matrix[rows[r] * stride + i], i < n: a matrix times a sparse vector, by columns.
+  void (*add_rows)(const WeightedRows& rows, float* out, std::size_t n);
 
   // Conversions, round to nearest even.
   void (*f16_from_f32)(const float* in, std::uint16_t* out, std::size_t n);

@@ -105,7 +105,7 @@ inline void prefetch_row(const CodeBatch& batch, std::size_t r, std::size_t byte
 
 // kRows rows at a time: one load of the query serves them all.
 template <class Source, class Step, std::size_t kRows>
-inline void add_rows(const std::uint8_t* q, const CodeBatch& batch, std::size_t first, int32x4_t* sums) {
+inline void sum_rows(const std::uint8_t* q, const CodeBatch& batch, std::size_t first, int32x4_t* sums) {
   const std::uint8_t *rows[kRows], *trailing[kRows];
   for (std::size_t j = 0; j < kRows; ++j) {
     const std::size_t at = static_cast<std::size_t>(batch.rows[first + j]) * batch.stride;
@@ -131,11 +131,11 @@ inline void code_sums(const std::uint8_t* q, const CodeBatch& batch, std::int32_
   std::size_t r = 0;
   for (; r + 4 <= batch.count; r += 4) {
     for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(batch, p, bytes);
-    add_rows<Source, Step, 4>(q, batch, r, s);
+    sum_rows<Source, Step, 4>(q, batch, r, s);
     vst1q_s32(out + r, vpaddq_s32(vpaddq_s32(s[0], s[1]), vpaddq_s32(s[2], s[3])));
   }
   for (; r < batch.count; ++r) {
-    add_rows<Source, Step, 1>(q, batch, r, s);
+    sum_rows<Source, Step, 1>(q, batch, r, s);
     out[r] = vaddvq_s32(s[0]);
   }
 }
@@ -147,6 +147,35 @@ void l2(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
 template <class Source>
 void dot(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
   code_sums<Source, DotStep>(reinterpret_cast<const std::uint8_t*>(q), batch, out);
+}
+
+std::int32_t l2_code_pair(const std::uint8_t* a, const std::uint8_t* b, std::size_t n) {
+  int32x4_t first = vdupq_n_s32(0), second = first;
+  for (std::size_t i = 0; i < n; i += 32) {
+    first = L2Step::add(first, vld1q_u8(a + i), vld1q_u8(b + i));
+    second = L2Step::add(second, vld1q_u8(a + i + 16), vld1q_u8(b + i + 16));
+  }
+  return vaddvq_s32(vaddq_s32(first, second));
+}
+
+// kVectors * 4 columns at a time stay in registers over all rows.
+template <std::size_t kVectors>
+inline void add_columns(const WeightedRows& rows, float* out, std::size_t first) {
+  float32x4_t sums[kVectors];
+  for (std::size_t j = 0; j < kVectors; ++j) sums[j] = vld1q_f32(out + first + 4 * j);
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    const float* row = rows.matrix + rows.rows[r] * rows.stride + first;
+    for (std::size_t j = 0; j < kVectors; ++j) sums[j] = vfmaq_n_f32(sums[j], vld1q_f32(row + 4 * j), rows.weights[r]);
+  }
+  for (std::size_t j = 0; j < kVectors; ++j) vst1q_f32(out + first + 4 * j, sums[j]);
+}
+
+void add_rows(const WeightedRows& rows, float* out, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + 64 <= n; i += 64) add_columns<16>(rows, out, i);
+  for (; i + 4 <= n; i += 4) add_columns<1>(rows, out, i);
+  for (; i < n; ++i)
+    for (std::size_t r = 0; r < rows.count; ++r) out[i] += rows.weights[r] * rows.matrix[rows.rows[r] * rows.stride + i];
 }
 
 void f16_from_f32(const float* in, std::uint16_t* out, std::size_t n) {
@@ -168,7 +197,7 @@ void f32_from_f16(const std::uint16_t* in, float* out, std::size_t n) {
 
 const Kernels& neon_kernels() {
   static const Kernels table{"neon",     l2_f32,      dot_f32,   l2_f16,     dot_f16,      l2<Whole>,   dot<Whole>,
-                             l2<Coarse>, dot<Coarse>, l2<Split>, dot<Split>, f16_from_f32, f32_from_f16};
+                             l2<Coarse>, dot<Coarse>, l2<Split>, dot<Split>, l2_code_pair, add_rows, f16_from_f32, f32_from_f16};
   return table;
 }
 

@@ -119,6 +119,19 @@ void dot(const std::int8_t* q, const CodeBatch& batch, std::int32_t* out) {
   }
 }
 
+std::int32_t l2_code_pair(const std::uint8_t* a, const std::uint8_t* b, std::size_t n) {
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += (int{a[i]} - int{b[i]}) * (int{a[i]} - int{b[i]});
+  return sum;
+}
+
+void add_rows(const WeightedRows& rows, float* out, std::size_t n) {
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    const float* row = rows.matrix + rows.rows[r] * rows.stride;
+    for (std::size_t i = 0; i < n; ++i) out[i] += rows.weights[r] * row[i];
+  }
+}
+
 void f16_from_f32(const float* in, std::uint16_t* out, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) out[i] = half_from_float(in[i]);
 }
@@ -131,7 +144,7 @@ void f32_from_f16(const std::uint16_t* in, float* out, std::size_t n) {
 
 const Kernels& scalar_kernels() {
   static const Kernels table{"scalar",   l2_f32,      dot_f32,   l2_f16,     dot_f16,      l2<Whole>,   dot<Whole>,
-                             l2<Coarse>, dot<Coarse>, l2<Split>, dot<Split>, f16_from_f32, f32_from_f16};
+                             l2<Coarse>, dot<Coarse>, l2<Split>, dot<Split>, l2_code_pair, add_rows, f16_from_f32, f32_from_f16};
   return table;
 }
 

@@ -88,8 +88,31 @@ TEST_CASE("code kernels are bit-identical to the scalar twin for every batch siz
           return got == expected;
         }());
         same(&simd::Kernels::l2_codes, q.data(), whole);
+        for (std::size_t r = 0; r < count; ++r)
+          REQUIRE(k->l2_code_pair(q.data(), base.data() + picked[r] * stride, length) == expected[r]);
       }
   }
+}
+
+TEST_CASE("weighted rows add up as a double loop says, at every width") {
+  std::mt19937_64 rng(test_seed());
+  INFO("seed " << test_seed());
+  const std::size_t stride = 210, rows = 40;
+  const auto matrix = random_floats(rows * stride, rng), weights = random_floats(rows, rng);
+  for (const simd::Kernels* k : usable_kernels())
+    for (std::size_t n = 0; n <= stride; n += 1 + n / 5)
+      for (const std::size_t count : {0, 1, 17, 40}) {
+        INFO("kernel " << k->name << ", " << count << " rows of " << n);
+        std::vector<std::uint32_t> picked(count);
+        for (auto& p : picked) p = static_cast<std::uint32_t>(rng() % rows);
+        std::vector<float> out = random_floats(stride, rng);
+        std::vector<double> expected(out.begin(), out.end());
+        for (std::size_t r = 0; r < count; ++r)
+          for (std::size_t i = 0; i < n; ++i)
+            expected[i] += static_cast<double>(weights[r]) * matrix[picked[r] * stride + i];
+        k->add_rows({matrix.data(), stride, picked.data(), weights.data(), count}, out.data(), n);
+        for (std::size_t i = 0; i < stride; ++i) REQUIRE(std::fabs(out[i] - expected[i]) < 1e-4);
+      }
 }
 
 TEST_CASE("half conversion of every kernel equals the scalar twin on all halves and on rounding ties") {

@@ -281,3 +281,23 @@ TEST_CASE("A rotation refuses wrong sizes and values that are not finite", "[rot
   rows[7] = INFINITY;
   REQUIRE(learn(4, 5) == ErrorCode::invalid_argument);
 }
+
+TEST_CASE("a query is rotated as a row is, up to rounding, whether or not it has zeros") {
+  const auto rows = mixed_rows(200, 24);
+  for (const bool centred : {true, false}) {
+    const PcaRotation rotation = PcaRotation::learn(rows, 200, 24, centred);
+    for (const std::uint32_t width : {1u, 8u, 24u}) {
+      const std::vector<float> columns = rotation.columns(width);
+      for (const bool sparse : {false, true}) {
+        std::vector<float> row(rows.begin(), rows.begin() + 24), expected(width), out(width);
+        for (std::size_t j = 0; sparse && j < row.size(); ++j)
+          if (j % 3 != 0) row[j] = 0;
+        rotation.apply(row, expected);
+        rotation.apply_query(row, columns, out);
+        for (std::uint32_t i = 0; i < width; ++i) CHECK(std::fabs(out[i] - expected[i]) < 1e-4);
+      }
+      std::vector<float> out(width), short_row(23);
+      CHECK_THROWS_AS(rotation.apply_query(short_row, columns, out), Error);
+    }
+  }
+}
