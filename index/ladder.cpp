@@ -135,7 +135,8 @@ void fill_stages(LadderPlan& plan, const SearchOptions& options, const Collectio
   for (std::size_t i = 1; i < options.stages.size(); ++i)  // wider than the codes: the exact ranking serves it
     if (options.stages[i].width <= coded) plan.rescores.push_back(options.stages[i]);
   plan.rerank = options.stages.back().shortlist;
-  plan.explore = std::max({options.candidates_to_explore.value_or(0), plan.keep, plan.gap > 0 ? kDefaultPool : 0u});
+  // Fewer may be expanded than are kept: for large k what was compared on the way holds most of the neighbours.
+  plan.explore = options.candidates_to_explore.value_or(std::max(plan.keep, plan.gap > 0 ? kDefaultPool : 0u));
 }
 
 // The walk's best allowed candidates become the shortlist.

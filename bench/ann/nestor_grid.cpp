@@ -90,7 +90,8 @@ std::vector<NestorPolicy> nestor_policies(const NestorGrid& grid, const index::C
 
   std::vector<double> gaps = grid.gaps;
   if (gaps.empty()) gaps = {0.02, 0.04, 0.06, 0.08, 0.10, 0.13, 0.16, 0.20, 0.25, 0.32, 0.40, 0.60};
-  const bool gap_works = collection.metric != index::Metric::dot;  // dot products have no zero to be relative to
+  // Dot products have no zero to be relative to, and for large k the k-th neighbour is too far to stop by.
+  const bool gap_works = collection.metric != index::Metric::dot && k <= 200;
   if (gap_works)
     for (const double gap : gaps) {
       NestorPolicy policy = policies[0];
@@ -113,11 +114,11 @@ std::vector<NestorPolicy> nestor_policies(const NestorGrid& grid, const index::C
     if (gap_works)
       for (const std::size_t pool : pools)
         for (const double gap : gaps) policies.push_back(ladder_policy(ladder, gap, pool, k));
-    // The plain way to end a walk, for comparison: a pool that is expanded whole.
+    // The plain way to end a walk, for comparison: so many candidates are expanded. For large k fewer than are kept.
     std::set<std::size_t> plain;
-    for (const double factor : {1.0, 1.5, 2.0, 3.0, 5.0})
-      plain.insert(
-          std::max<std::size_t>(ladder.front().shortlist, static_cast<std::size_t>(factor * static_cast<double>(k))));
+    for (const double factor : k > 16 ? std::vector<double>{0.4, 0.5, 0.6, 0.8, 1.0, 1.3, 1.7, 2.5}
+                                      : std::vector<double>{1.5, 2.0, 3.0, 5.0})
+      plain.insert(static_cast<std::size_t>(factor * static_cast<double>(k)));
     for (const std::size_t pool : plain) policies.push_back(ladder_policy(ladder, 0, pool, k));
   }
   return policies;
