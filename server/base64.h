@@ -8,7 +8,12 @@
 
 namespace nestor::server {
 
+bool is_base64(std::string_view text);
+// How many bytes the text holds if it is base64; nullopt: it is not, by its length alone. O(1).
+std::optional<std::size_t> base64_length(std::string_view text);
 // The bytes; nullopt: not base64.
 std::optional<std::string> decode_base64(std::string_view text);
+// Appends the text.
+void append_base64(std::string& out, std::string_view bytes);
 
 }  // namespace nestor::server

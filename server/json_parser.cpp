@@ -1,7 +1,10 @@
 #include "server/json_parser.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 
+#include "server/float_reader.h"
 #include "server/protocol.h"
 #include "server/utf8.h"
 
@@ -61,9 +64,7 @@ void JsonParser::parse_value(std::size_t depth) {
       scan_literal("false");
       break;
     case 'n': scan_literal("null"); break;
-    default:
-      kind = JsonKind::number;
-      scan_number();
+    default: kind = JsonKind::number; scan_number();
   }
   nodes_[node].kind = kind;
   nodes_[node].end = static_cast<std::uint32_t>(at_);
@@ -120,26 +121,35 @@ void JsonParser::parse_elements(std::uint32_t node, std::size_t depth) {
   ++at_;
 }
 
-// Vectors: checked, counted and left as text. False, with nothing changed, at the first element that is
+// Vectors: checked, counted and read as float32 in one pass. False, with nothing changed, at the first element that is
 // no number; the elements before it are then scanned a second time, which keeps the whole linear.
 bool JsonParser::scan_number_array(std::uint32_t node) {
-  const std::size_t start = at_;
-  std::uint32_t count = 0;
+  const std::size_t start = at_, first = numbers_.size();
   while (true) {
     if (!is_digit(peek()) && peek() != '-') {
       at_ = start;
+      numbers_.resize(first);
       return false;
     }
-    scan_number();
-    ++count;
-    skip_space();
-    if (peek() == ']') break;
-    if (peek() != ',') fail("expected `,` or `]`");
+    float value = 0;
+    const char* const begin = text_.data() + at_;
+    const char* const end = read_float(begin, text_.data() + text_.size(), value);
+    if (!end || std::isinf(value))
+      scan_number();  // says what is wrong, unless it is only that a float32 is too small for it
+    else
+      at_ = static_cast<std::size_t>(end - text_.data());
+    numbers_.push_back(value);
+    if (peek() != ',') {
+      skip_space();
+      if (peek() == ']') break;
+      if (peek() != ',') fail("expected `,` or `]`");
+    }
     ++at_;
     skip_space();
   }
   ++at_;
-  nodes_[node].count = count;
+  nodes_[node].numbers = static_cast<std::uint32_t>(first);
+  nodes_[node].count = static_cast<std::uint32_t>(numbers_.size() - first);
   nodes_[node].numbers_only = true;
   return true;
 }
@@ -181,10 +191,26 @@ void JsonParser::scan_number() {
   }
 }
 
+// Past eight bytes at a time while all are plain: ASCII, no control characters, neither quote nor backslash.
+void JsonParser::skip_plain() {
+  constexpr std::uint64_t kOnes = 0x0101010101010101ull, kTops = 0x8080808080808080ull;
+  // The top bit of the lowest byte that is zero; bytes above it may be wrong.
+  const auto zero = [](std::uint64_t word) { return (word - kOnes) & ~word & kTops; };
+  while (text_.size() - at_ >= 8) {
+    std::uint64_t word;
+    std::memcpy(&word, text_.data() + at_, 8);
+    const std::uint64_t control = (word - kOnes * 0x20) & ~word & kTops;
+    if ((word & kTops) | control | zero(word ^ kOnes * '"') | zero(word ^ kOnes * '\\')) return;
+    at_ += 8;
+  }
+}
+
 bool JsonParser::scan_string() {
   bool escaped = false;
   ++at_;
   while (at_ < text_.size()) {
+    skip_plain();
+    if (at_ == text_.size()) break;
     const auto c = static_cast<unsigned char>(text_[at_]);
     if (c == '"') {
       ++at_;

@@ -10,7 +10,7 @@ namespace nestor::server {
 class JsonParser {
  public:
   JsonParser(JsonDocument& document, std::size_t max_depth)
-      : text_(document.text_), nodes_(document.nodes_), max_depth_(max_depth) {}
+      : text_(document.text_), nodes_(document.nodes_), numbers_(document.numbers_), max_depth_(max_depth) {}
 
   void parse();
 
@@ -25,6 +25,7 @@ class JsonParser {
   void scan_literal(std::string_view literal);
   void scan_number();
   bool scan_string();  // from the opening to past the closing quote; true when it holds escapes
+  void skip_plain();
   void scan_escape();
   unsigned scan_hex();
   void scan_digits();
@@ -34,6 +35,7 @@ class JsonParser {
 
   std::string_view text_;
   std::vector<Node>& nodes_;
+  std::vector<float>& numbers_;
   std::size_t max_depth_;
   std::size_t at_ = 0;
 };

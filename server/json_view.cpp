@@ -112,6 +112,12 @@ std::size_t JsonValue::size() const { return node_ == kNoNode ? 0 : document_->n
 
 bool JsonValue::is_number_array() const { return node_ != kNoNode && document_->nodes_[node_].numbers_only; }
 
+std::span<const float> JsonValue::floats() const {
+  if (!is_number_array()) return {};
+  const auto& node = document_->nodes_[node_];
+  return std::span(document_->numbers_).subspan(node.numbers, node.count);
+}
+
 std::vector<JsonValue> JsonValue::items() const {
   std::vector<JsonValue> out;
   if (!is_array()) return out;
@@ -172,8 +178,14 @@ std::optional<double> JsonValue::as_double() const {
 }
 
 std::optional<std::string> JsonValue::as_string() const {
+  if (const auto plain = as_plain_string()) return std::string(*plain);
   if (!is_string()) return std::nullopt;
   return unescape(text_.substr(1, text_.size() - 2));
+}
+
+std::optional<std::string_view> JsonValue::as_plain_string() const {
+  if (!is_string() || text_.find('\\') != std::string_view::npos) return std::nullopt;
+  return text_.substr(1, text_.size() - 2);
 }
 
 std::string JsonValue::describe() const {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,6 +39,9 @@ class JsonValue {
   std::size_t size() const;
   // An array of one number or more and of nothing else. Its items are read from text(), it has no nodes.
   bool is_number_array() const;
+  // Its numbers, each rounded once to the nearest float32: too small becomes 0, too large infinite. Empty for anything
+  // else. Valid while the document lives.
+  std::span<const float> floats() const;
 
   // Empty unless this is an array / an object.
   std::vector<JsonValue> items() const;
@@ -49,6 +53,8 @@ class JsonValue {
   std::optional<std::uint64_t> as_unsigned() const;
   std::optional<double> as_double() const;
   std::optional<std::string> as_string() const;  // escapes decoded
+  // Between its quotes, where nothing is escaped: the same as as_string() without a copy.
+  std::optional<std::string_view> as_plain_string() const;
 
   // For messages: "boolean `true`", "string \"abc\"", "a list", "an object"; long values are cut.
   std::string describe() const;
@@ -86,6 +92,7 @@ class JsonDocument {
     std::uint32_t key_begin = 0, key_end = 0;  // text of the key between its quotes, for object members
     std::uint32_t next = 0;
     std::uint32_t count = 0;
+    std::uint32_t numbers = 0;  // where those of an array of numbers begin
     JsonKind kind = JsonKind::null;
     bool numbers_only = false;
     bool key_escaped = false;
@@ -93,6 +100,7 @@ class JsonDocument {
 
   std::string_view text_;
   std::vector<Node> nodes_;
+  std::vector<float> numbers_;  // of all arrays of numbers, one after the other
 };
 
 // True when a number in JSON's grammar is beyond the largest double.
