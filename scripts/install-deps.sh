@@ -2,7 +2,7 @@
 # Installs the Debian packages that Nestor needs. Changes nothing, and takes no time, when all are there.
 #   scripts/install-deps.sh               what building, running and testing need
 #   scripts/install-deps.sh --with-bench  also the libraries the benchmarks compare with
-#   scripts/install-deps.sh --with-dev    also clang-format, clang-tidy, and what runs the NEON kernels emulated
+#   scripts/install-deps.sh --with-dev    also clang (for its fuzzer), clang-format, clang-tidy, and what runs the NEON kernels emulated
 #   scripts/install-deps.sh --list        prints the packages of the chosen groups, installs nothing
 set -euo pipefail
 
@@ -11,11 +11,12 @@ base=(
   librocksdb-dev libxxhash-dev libarchive-dev libssl-dev     # storage
   libhnswlib-dev libeigen3-dev                               # index
   libboost-dev nlohmann-json3-dev libspdlog-dev libcli11-dev  # server and command line
+  libssl-dev zlib1g-dev prometheus-cpp-dev                   # server: TLS and keys, gzip, metrics
   python3 python3-numpy curl                                 # scripts and their tests
 )
-tests=(catch2)
-bench=(libbenchmark-dev libfaiss-dev libopenblas-dev libhdf5-dev)
-dev=(clang-format clang-tidy g++-aarch64-linux-gnu qemu-user)
+tests=(catch2 openssl python3-jsonschema)
+bench=(libbenchmark-dev libfaiss-dev libopenblas-dev libhdf5-dev wrk)
+dev=(clang clang-format clang-tidy g++-aarch64-linux-gnu qemu-user)
 
 wanted=("${base[@]}" "${tests[@]}")
 list_only=

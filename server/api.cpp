@@ -3,6 +3,8 @@
 #include <chrono>
 #include <new>
 
+#include "server/body_codec.h"
+#include "server/gzip.h"
 #include "server/handlers/handlers.h"
 #include "server/protocol.h"
 
@@ -18,44 +20,72 @@ void check_encoding(const Request& request) {
   if (!encoding.empty() && encoding != "identity")
     throw HttpError(415, "Bad request: a body with Content-Encoding `" + std::string(encoding) +
                              "` is not supported, send it as it is");
-  const std::string_view type = request.header("Content-Type");
-  for (const std::string_view binary : {"cbor", "msgpack"})
-    if (type.find(binary) != std::string_view::npos)
-      throw HttpError(415, "Bad request: a body of type `" + std::string(type) + "` is not supported, send JSON");
+}
+
+// The answer in the form and the coding that the client asked for.
+void encode_answer(const Request& request, std::size_t gzip_bytes, Response& response) {
+  if (response.content_type == "application/json") {
+    if (const BodyFormat format = format_of_accept(request.header("Accept")); format != BodyFormat::json) {
+      response.body = json_to_binary(format, response.body);
+      response.content_type = media_type(format);
+    }
+  }
+  if (gzip_bytes == 0 || response.body.size() < gzip_bytes) return;
+  response.headers.emplace_back("Vary", "Accept-Encoding");
+  if (!takes_gzip(request.header("Accept-Encoding"))) return;
+  response.body = gzip(response.body);
+  response.headers.emplace_back("Content-Encoding", "gzip");
 }
 
 }  // namespace
 
-Api::Api(storage::Database& database, RequestLimits limits, Log log)
-    : context_{database, Catalog(database), limits, {true}}, log_(std::move(log)) {
+Api::Api(storage::Database& database, RequestLimits limits, ApiSurroundings around)
+    : context_(database, limits, std::move(around.data_directory)),
+      gatekeeper_(std::move(around.access)),
+      log_(std::move(around.log)) {
   add_service_routes(router_, context_);
   add_collection_routes(router_, context_);
   add_point_read_routes(router_, context_);
   add_point_write_routes(router_, context_);
   add_query_routes(router_, context_);
   add_knnlm_routes(router_, context_);
+  add_observation_routes(router_, context_);
 }
 
 void Api::log_failure(const Request& request, const std::string& what) const {
-  if (log_) log_(std::string(request.method) + " " + std::string(request.target) + " failed: " + what);
+  if (!log_) return;
+  const std::string id = request.id.empty() ? "" : " (request " + std::string(request.id) + ")";
+  log_(std::string(request.method) + " " + std::string(request.target) + " failed: " + what + id);
 }
 
-void Api::answer(const RouteMatch& match, const Request& request, Response& response, double started) {
+std::optional<Response> Api::admit(const RouteMatch& match, const Request& head) const {
+  return gatekeeper_.stop(match, head);
+}
+
+Response Api::attempt(const RouteMatch& match, const Request& request, bool on_loop) {
+  const double started = now_seconds();
   if (match.error) throw *match.error;
   check_encoding(request);
-  const Call call{request, match.parameters, parse_query_string(match.query)};
+  Response response;
+  Request as_json = request;
+  std::string text;
+  if (const BodyFormat format = format_of_content_type(request.header("Content-Type")); format != BodyFormat::json) {
+    text = binary_to_json(format, request.body, context_.limits.json_depth);
+    as_json.body = text;
+  }
+  const Call call{as_json, match.parameters, parse_query_string(match.query), on_loop};
   if (match.route->enveloped) response.body = kEnvelopeStart;
   match.route->handler(call, response);
   if (match.route->enveloped) finish_envelope(response.body, now_seconds() - started);
+  encode_answer(request, context_.limits.gzip_bytes, response);
+  return response;
 }
 
-Response Api::run(const RouteMatch& match, const Request& request) {
+Response Api::run_on(const RouteMatch& match, const Request& request, bool on_loop) {
   const double started = now_seconds();
   const auto elapsed = [started] { return now_seconds() - started; };
   try {
-    Response response;
-    answer(match, request, response, started);
-    return response;
+    return attempt(match, request, on_loop);
   } catch (const HttpError& error) {
     return error_response(error, elapsed());
   } catch (const index::Error& error) {
@@ -69,6 +99,28 @@ Response Api::run(const RouteMatch& match, const Request& request) {
     log_failure(request, error.what());
     return error_response(index::Error(index::ErrorCode::internal, error.what()), elapsed());
   }
+}
+
+Response Api::run(const RouteMatch& match, const Request& request) {
+  Response response = run_on(match, request, false);
+  gatekeeper_.decorate(request, response);
+  return response;
+}
+
+std::optional<Response> Api::run_short(const RouteMatch& match, const Request& request) {
+  try {
+    Response response = run_on(match, request, true);
+    gatekeeper_.decorate(request, response);
+    return response;
+  } catch (const NeedsWorker&) {
+    return std::nullopt;
+  }
+}
+
+Response Api::handle(const Request& request) {
+  const RouteMatch found = match(request.method, request.target);
+  if (auto stopped = admit(found, request)) return *std::move(stopped);
+  return run(found, request);
 }
 
 }  // namespace nestor::server

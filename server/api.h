@@ -3,11 +3,14 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "server/catalog.h"
+#include "server/gatekeeper.h"
 #include "server/limits.h"
 #include "server/message.h"
+#include "server/metrics.h"
 #include "server/router.h"
 #include "storage/database.h"
 
@@ -15,33 +18,51 @@ namespace nestor::server {
 
 // What handlers work with. Shared by all of them, thread-safe.
 struct Context {
+  Context(storage::Database& given, RequestLimits given_limits, std::string data_directory)
+      : database(given), catalog(given), limits(given_limits), metrics(given, std::move(data_directory)) {}
+
   storage::Database& database;
   Catalog catalog;
   RequestLimits limits;
+  Metrics metrics;
   std::atomic<bool> ready{true};  // false while stopping: load balancers look elsewhere
+};
+
+// What is around the interface: who may use it, and where it lies.
+struct ApiSurroundings {
+  AccessPolicy access;
+  std::function<void(const std::string&)> log;  // of failures that are not the client's
+  std::string data_directory;  // the database's, to tell how much of the disk it takes; empty: not told
 };
 
 // Thread-safe.
 class Api {
  public:
-  using Log = std::function<void(const std::string&)>;
+  Api(storage::Database& database, RequestLimits limits, ApiSurroundings around = {});
 
-  Api(storage::Database& database, RequestLimits limits, Log log = {});
-
-  // First the route, which tells where the work belongs, then the work. The match must be of this request.
+  // First the route, which tells where the work belongs and who may ask for it, then the work. The match must be of
+  // this request. admit() needs no body, and answers what may not go further.
   RouteMatch match(std::string_view method, std::string_view target) const { return router_.match(method, target); }
+  std::optional<Response> admit(const RouteMatch& match, const Request& head) const;
   Response run(const RouteMatch& match, const Request& request);
-  Response handle(const Request& request) { return run(match(request.method, request.target), request); }
+  // For the lane short_read, on a connection's thread; nullopt: the request is a long one, run() it on a worker.
+  std::optional<Response> run_short(const RouteMatch& match, const Request& request);
+  // All of it in one go.
+  Response handle(const Request& request);
+  const Router& router() const { return router_; }
+  Metrics& metrics() { return context_.metrics; }
 
   void set_ready(bool ready) { context_.ready = ready; }
 
  private:
-  void answer(const RouteMatch& match, const Request& request, Response& response, double started);
+  Response run_on(const RouteMatch& match, const Request& request, bool on_loop);
+  Response attempt(const RouteMatch& match, const Request& request, bool on_loop);
   void log_failure(const Request& request, const std::string& what) const;
 
   Context context_;
+  Gatekeeper gatekeeper_;
   Router router_;
-  Log log_;
+  std::function<void(const std::string&)> log_;
 };
 
 }  // namespace nestor::server

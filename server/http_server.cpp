@@ -11,6 +11,7 @@
 
 #include "server/api.h"
 #include "server/session_loop.h"
+#include "server/tls.h"
 #include "server/worker_pool.h"
 
 namespace nestor::server {
@@ -36,8 +37,9 @@ std::string endpoint_text(const std::string& host, std::uint16_t port) {
   const std::string what = "cannot listen on " + endpoint_text(config.host, config.port) + ": ";
   if (error == asio::error::address_in_use)
     throw index::Error(ErrorCode::failed_precondition,
-                       what + "address already in use (another server is running there, or choose another port with "
-                              "--port)");
+                       what +
+                           "address already in use (another server is running there, or choose another port with "
+                           "--port)");
   if (error == asio::error::access_denied)
     throw index::Error(ErrorCode::permission_denied,
                        what + "permission denied (ports below 1024 need privileges, choose another with --port)");
@@ -46,12 +48,41 @@ std::string endpoint_text(const std::string& host, std::uint16_t port) {
   throw index::Error(ErrorCode::internal, what + error.message());
 }
 
+// Every address that the host stands for must be of this machine only.
+bool is_loopback(const std::string& host) {
+  asio::io_context context;
+  Code error;
+  const auto found = tcp::resolver(context).resolve(host, "0", tcp::resolver::passive, error);
+  if (error) return false;
+  return !found.empty() && std::all_of(found.begin(), found.end(),
+                                       [](const auto& entry) { return entry.endpoint().address().is_loopback(); });
+}
+
+[[noreturn]] void refuse(const std::string& what) { throw index::Error(ErrorCode::invalid_argument, what); }
+
 }  // namespace
+
+void check_config(const ServerConfig& config) {
+  if (!config.access.has_key() && !config.allow_exposed && !is_loopback(config.host))
+    refuse("host \"" + config.host +
+           "\" can be reached from other machines and there is no API key: anybody could read " +
+           "and delete everything. Set api_key (environment NESTOR_API_KEY), or allow it with --allow-exposed");
+  if (!config.access.api_key.empty() && config.access.api_key == config.access.read_only_api_key)
+    refuse("api_key and read_only_api_key are the same");
+  if (config.tls.wanted()) make_tls_context(config.tls);
+  const ConnectionLimits& limits = config.connection;
+  if (limits.body_bytes > std::size_t{1} << 30) refuse("limits.body_bytes is more than 1 GiB");
+  if (limits.header_bytes > 32 << 10) refuse("limits.header_bytes is more than 32 KiB");
+  if (limits.target_bytes > limits.header_bytes) refuse("limits.target_bytes is more than limits.header_bytes");
+  if (limits.header_timeout > limits.receive_timeout)
+    refuse("limits.header_timeout is longer than limits.receive_timeout, which it is a part of");
+}
 
 struct HttpServer::Impl {
   ServerConfig config;
   Log log;
   Api api;
+  std::optional<asio::ssl::context> tls;
   std::optional<Workshop> workshop;
   std::vector<std::unique_ptr<SessionLoop>> loops;
   std::optional<Acceptor> acceptor;  // lives on the first loop
@@ -65,7 +96,9 @@ struct HttpServer::Impl {
   std::optional<WorkerPool> readers, writers;
 
   Impl(storage::Database& database, ServerConfig given, Log given_log)
-      : config(std::move(given)), log(std::move(given_log)), api(database, config.request, log) {}
+      : config(std::move(given)),
+        log(std::move(given_log)),
+        api(database, config.request, {config.access, log, config.data_directory}) {}
 
   void open();
   void accept();
@@ -132,10 +165,14 @@ HttpServer::~HttpServer() { stop(); }
 void HttpServer::start() {
   Impl& impl = *impl_;
   const ServerConfig& config = impl.config;
+  check_config(config);
+  if (config.tls.wanted()) impl.tls.emplace(make_tls_context(config.tls));
   impl.readers.emplace(worker_count(config.read_workers), config.connection.queued_requests);
   impl.writers.emplace(worker_count(config.write_workers), config.connection.queued_requests);
   impl.workshop.emplace(impl.api, config.connection, *impl.readers, *impl.writers);
-  for (unsigned i = 0; i < std::max(1u, config.io_threads); ++i)
+  impl.workshop->tls = impl.tls ? &*impl.tls : nullptr;
+  impl.workshop->access_log = config.access_log;
+  for (unsigned i = 0; i < worker_count(config.io_threads); ++i)
     impl.loops.push_back(std::make_unique<SessionLoop>(*impl.workshop));
   try {
     impl.open();
@@ -150,6 +187,7 @@ void HttpServer::start() {
 
 std::uint16_t HttpServer::port() const { return impl_->port; }
 std::string HttpServer::address() const { return impl_->address; }
+std::string HttpServer::url() const { return (impl_->tls ? "https://" : "http://") + impl_->address; }
 
 void HttpServer::request_stop() {
   if (!impl_->acceptor) return;  // never started

@@ -6,7 +6,10 @@
 #include <memory>
 #include <string>
 
+#include "server/access_log.h"
+#include "server/gatekeeper.h"
 #include "server/limits.h"
+#include "server/tls_files.h"
 #include "storage/database.h"
 
 namespace nestor::server {
@@ -14,12 +17,21 @@ namespace nestor::server {
 struct ServerConfig {
   std::string host = "127.0.0.1";  // a name or an address, IPv4 or IPv6
   std::uint16_t port = 6333;       // 0: any free one, see HttpServer::port()
-  unsigned io_threads = 1;         // read and write sockets, answer health checks
+  unsigned io_threads = 0;         // read and write sockets, answer health checks and short queries; 0: one per core
   unsigned read_workers = 0;       // run queries and reads; 0: one per core
   unsigned write_workers = 2;      // run writes; a collection has one writer at a time
+  std::string data_directory;      // the database's, for metrics; empty: the disk is not measured
+  AccessPolicy access;
+  bool allow_exposed = false;  // listen beyond this machine without any key
+  TlsFiles tls;
+  AccessSink access_log;  // empty: none
   ConnectionLimits connection;
   RequestLimits request;
 };
+
+// What can be said about a configuration before anything is opened. Throws Error invalid_argument: an address beyond
+// this machine without a key, a key file without its certificate, limits that contradict each other.
+void check_config(const ServerConfig& config);
 
 // Thread-safe, except that start() is called once and before anything else.
 class HttpServer {
@@ -32,11 +44,12 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Listens and returns. Throws Error: failed_precondition (the port is taken), permission_denied,
-  // invalid_argument (no such host).
+  // Listens and returns. Throws what check_config() throws, and Error: failed_precondition (the port is taken),
+  // permission_denied, invalid_argument (no such host, TLS files that do not fit).
   void start();
-  std::uint16_t port() const;  // the one really listened on
-  std::string address() const; // "127.0.0.1:6333", "[::1]:6333"
+  std::uint16_t port() const;   // the one really listened on
+  std::string address() const;  // "127.0.0.1:6333", "[::1]:6333"
+  std::string url() const;      // "http://127.0.0.1:6333"
 
   // Stops accepting, lets requests in flight finish (at most drain_timeout), closes. Returns at once.
   void request_stop();

@@ -14,6 +14,7 @@ struct Request {
   std::string_view target;  // path and query string as sent, still percent-encoded
   std::string_view body;
   std::vector<std::pair<std::string_view, std::string_view>> headers;
+  std::string_view id = {};  // of this request, for logs; empty in tests
 
   // First header of that name, any case; empty when there is none.
   std::string_view header(std::string_view name) const;
@@ -21,9 +22,12 @@ struct Request {
 
 struct Response {
   int status = 200;
-  std::string content_type = "application/json";
+  std::string content_type = "application/json";  // empty: none is sent
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  // beyond type, length, date and connection
 };
+
+// Equal but for the case of ASCII letters.
+bool same_header_name(std::string_view a, std::string_view b);
 
 }  // namespace nestor::server

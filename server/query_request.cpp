@@ -21,7 +21,8 @@ void read_page(const JsonValue& body, QueryRequest& query) {
   query.offset = integer_field(body, "offset").value_or(0);
 }
 
-void read_common(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits, QueryRequest& query) {
+void read_common(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits,
+                 QueryRequest& query) {
   query.filter = read_filter_field(body, target, limits);
   if (query.filter) query.filter_text = required_field(body, "filter").text();
   read_page(body, query);
@@ -41,7 +42,7 @@ void read_vector(const JsonValue& value, const OpenCollection& target, QueryRequ
 // A vector, or the id of a stored point.
 void read_vector_input(const JsonValue& value, const OpenCollection& target, QueryRequest& query) {
   // What reads as an id is one; any other string must be a vector in base64.
-  const bool is_vector = value.is_string() && !parse_id(value) && decode_base64(*value.as_string());
+  const bool is_vector = value.is_string() && !parse_id(value) && is_base64(*value.as_string());
   if (value.is_number() || (value.is_string() && !is_vector)) {
     query.point = read_id(value);
     return;
@@ -59,8 +60,8 @@ void read_query_object(const JsonValue& value, const OpenCollection& target, Que
     refuse_fields(value, {"mmr"});
     return read_vector_input(*nearest, target, query);
   }
-  for (const std::string_view kind : {"recommend", "discover", "context", "order_by", "fusion", "rrf", "formula",
-                                      "sample", "relevance_feedback"})
+  for (const std::string_view kind :
+       {"recommend", "discover", "context", "order_by", "fusion", "rrf", "formula", "sample", "relevance_feedback"})
     if (value.find(kind)) not_supported("`" + std::string(kind) + "` in `query`");
   read_vector_input(value, target, query);
 }
@@ -97,7 +98,8 @@ QueryRequest read_search_request(const JsonValue& body, const OpenCollection& ta
     vector = required_field(vector, "vector");
   }
   check_vector_name(name, *target.schema);
-  if (!vector.is_array() && !vector.is_object() && !vector.is_string()) wrong_type(vector, "vector", "a vector (a list of numbers)");
+  if (!vector.is_array() && !vector.is_object() && !vector.is_string())
+    wrong_type(vector, "vector", "a vector (a list of numbers)");
   read_vector(vector, target, query);
   return query;
 }

@@ -43,8 +43,8 @@ bool more_specific(const std::vector<std::string>& a, const std::vector<std::str
 std::vector<std::string> decode_path(std::string_view path, std::optional<HttpError>& error) {
   std::vector<std::string> segments;
   if (!path.starts_with('/')) {
-    error = HttpError(400, "Bad request: the target \"" + std::string(path.substr(0, 200)) +
-                               "\" is not a path that starts with /");
+    error = HttpError(
+        400, "Bad request: the target \"" + std::string(path.substr(0, 200)) + "\" is not a path that starts with /");
     return segments;
   }
   for (const std::string_view segment : split_path(path)) {
@@ -126,6 +126,12 @@ void Router::add(Route route) {
   std::vector<std::string> segments;
   for (const std::string_view segment : split_path(route.pattern)) segments.emplace_back(segment);
   entries_.push_back({std::move(route), std::move(segments)});
+}
+
+std::vector<const Route*> Router::routes() const {
+  std::vector<const Route*> out;
+  for (const Entry& entry : entries_) out.push_back(&entry.route);
+  return out;
 }
 
 RouteMatch Router::match(std::string_view method, std::string_view target) const {

@@ -8,20 +8,32 @@
 #include <utility>
 #include <vector>
 
+#include "server/gatekeeper.h"
 #include "server/message.h"
 #include "server/protocol.h"
 
 namespace nestor::server {
 
 // Where a request's work is done. Health checks never queue behind anything; writes have their own
-// workers, so that they cannot hold up queries while they wait for a collection's one writer.
-enum class Lane { inline_, read, write };
+// workers, so that they cannot hold up queries while they wait for a collection's one writer. A short read is tried
+// on the connection's own thread: handing a query of 100 us to another thread and back costs half of that again.
+enum class Lane { inline_, short_read, read, write };
+
+// Thrown by Call::leave_loop() and caught by the Api.
+struct NeedsWorker {};
 
 // What a handler sees of one request.
 struct Call {
   const Request& request;
-  std::vector<std::string> parameters;                           // path parameters in order, decoded
-  std::vector<std::pair<std::string, std::string>> query;        // decoded
+  std::vector<std::string> parameters;                     // path parameters in order, decoded
+  std::vector<std::pair<std::string, std::string>> query;  // decoded
+  bool on_loop = false;                                    // of a connection: others wait meanwhile
+
+  // For routes in the lane short_read: to be called before any work of more than about a millisecond. Where the
+  // handler may not take that long, it ends here and is run again by a worker.
+  void leave_loop() const {
+    if (on_loop) throw NeedsWorker{};
+  }
 
   std::optional<std::string> query_value(std::string_view name) const;  // the last of that name
   // "true" or "false". Throws HttpError 400 "Deserialize error in query parameters: ...".
@@ -37,15 +49,23 @@ struct Route {
   Lane lane = Lane::read;
   bool enveloped = true;
   Handler handler;
+  std::optional<Access> access = {};  // default: read for GET and in the lanes of reads, else write
+
+  Access needed_access() const {
+    const bool reads = method == "GET" || lane == Lane::read || lane == Lane::short_read;
+    return access.value_or(reads ? Access::read : Access::write);
+  }
 };
 
 struct RouteMatch {
   const Route* route = nullptr;
   std::vector<std::string> parameters;
-  std::string_view query;            // still encoded
-  std::optional<HttpError> error;    // set when route is null: 400, 404 or 405 with Allow
+  std::string_view query;          // still encoded
+  std::optional<HttpError> error;  // set when route is null: 400, 404 or 405 with Allow
 
   Lane lane() const { return route ? route->lane : Lane::inline_; }
+  // What is not there asks for a key too: strangers learn nothing.
+  Access access() const { return route ? route->needed_access() : Access::read; }
 };
 
 // Filled once, then only read: thread-safe.
@@ -55,6 +75,7 @@ class Router {
   // Among the patterns that fit the path and have the method, a literal segment wins over a parameter,
   // from the left. HEAD goes where GET goes. One trailing slash is ignored.
   RouteMatch match(std::string_view method, std::string_view target) const;
+  std::vector<const Route*> routes() const;
 
  private:
   struct Entry {

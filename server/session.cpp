@@ -1,29 +1,23 @@
 #include "server/session.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/http/error.hpp>
-#include <boost/beast/http/rfc7230.hpp>
 #include <cstdio>
 #include <ctime>
 
 #include "server/protocol.h"
+#include "server/request_id.h"
 
 namespace nestor::server {
 namespace {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
 using namespace std::chrono_literals;
 
-// Reserved up front: with an empty buffer Beast reads 512 bytes at a time.
-constexpr std::size_t kBufferBytes = 64 << 10;
-constexpr std::size_t kSpareBytes = 1 << 20;  // a larger body's memory is given back
+constexpr std::size_t kShortBody = 128 << 10;  // a longer one takes too long to read on the connections' thread
 constexpr std::chrono::milliseconds kLingerTimeout = 1s;
 constexpr std::chrono::milliseconds kHealthTimeout = 2s;
-
-std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 // RFC 9110 wants a date in every answer; formatted once a second per thread.
 const std::string& http_date() {
@@ -47,119 +41,170 @@ const std::string& http_date() {
 }  // namespace
 
 Session::Session(LoopSocket socket, SessionLoop& loop, bool health_only)
-    : socket_(std::move(socket)),
+    : connection_(std::move(socket), loop.workshop().tls),
       loop_(loop),
       limits_(loop.workshop().limits),
       health_only_(health_only),
-      close_after_(health_only) {
-  buffer_.reserve(kBufferBytes);
-}
+      close_after_(health_only),
+      reader_(limits_) {}
 
 void Session::start() {
   loop_.enter(this);
   Code ignored;
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-  next_request();
+  connection_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  connection_.socket().non_blocking(true, ignored);
+  if (loop_.workshop().access_log) peer_ = connection_.socket().remote_endpoint(ignored).address().to_string();
+  if (!connection_.encrypted()) return next_request();
+  set_state(State::handshake, limits_.header_timeout);
+  connection_.handshake([self = shared_from_this()](Code error) {
+    if (self->state_ == State::closed) return;
+    if (error) return self->close();
+    self->next_request();
+  });
 }
 
 void Session::set_state(State state, std::chrono::milliseconds timeout) {
   state_ = state;
-  deadline_ = std::chrono::steady_clock::now() + timeout;
+  since_ = std::chrono::steady_clock::now();
+  deadline_ = since_ + timeout;
 }
 
 void Session::next_request() {
-  if (parser_) {
-    spare_body_ = std::move(parser_->get().body());
-    if (spare_body_.capacity() > kSpareBytes) spare_body_ = {};
-    spare_body_.clear();
-  }
+  reader_.next();
   response_ = {};
-  parser_.emplace(std::piecewise_construct, std::make_tuple(std::move(spare_body_)));
-  parser_->eager(true);
-  parser_->header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
-  parser_->body_limit(limits_.body_bytes);
+  request_ = {};
+  match_ = {};
+  id_.clear();
   continue_sent_ = false;
+  if (reader_.buffered() > 0) {  // a pipelined request is there already
+    set_state(State::receiving, limits_.header_timeout);
+    received_ = since_;
+    return advance();
+  }
   set_state(State::idle, health_only_ ? std::min(kHealthTimeout, limits_.idle_timeout) : limits_.idle_timeout);
-  if (buffer_.size() == 0) return read();
-  set_state(State::receiving, limits_.receive_timeout);  // a pipelined request is there already
-  parse();
+  read();
 }
 
+// Not async_read_some, which first tries to read what is not there yet: one recv a request, not two.
 void Session::read() {
-  const std::size_t room = kBufferBytes - buffer_.size();
-  if (room == 0) return refuse(400, "Bad request: a part of the request between two line ends is too long");
-  socket_.async_read_some(buffer_.prepare(room),
-                          [self = shared_from_this()](Code error, std::size_t bytes) { self->on_read(error, bytes); });
+  if (connection_.encrypted())
+    return connection_.read_some(
+        reader_.prepare(), [self = shared_from_this()](Code error, std::size_t bytes) { self->on_read(error, bytes); });
+  connection_.socket().async_wait(asio::socket_base::wait_read,
+                                  [self = shared_from_this()](Code error) { self->on_readable(error); });
+}
+
+void Session::on_readable(Code error) {
+  if (state_ == State::closed) return;
+  std::size_t bytes = 0;
+  if (!error) bytes = connection_.socket().read_some(reader_.prepare(), error);
+  if (error == asio::error::would_block || error == asio::error::try_again) return read();
+  on_read(error, bytes);
 }
 
 void Session::on_read(Code error, std::size_t bytes) {
   if (state_ == State::closed) return;
-  if (timed_out_)
-    return refuse(408, "Timeout: the request was not received within " +
-                           std::to_string(limits_.receive_timeout.count()) + " ms");
+  if (timed_out_) {
+    const auto limit = reader_.has_head() ? limits_.receive_timeout : limits_.header_timeout;
+    return refuse(408, "Timeout: the request's " + std::string(reader_.has_head() ? "body" : "header") +
+                           " was not received within " + std::to_string(limit.count()) + " ms");
+  }
   if (error) return close();
-  buffer_.commit(bytes);
-  if (state_ == State::idle)
-    set_state(State::receiving, health_only_ ? std::min(kHealthTimeout, limits_.receive_timeout)
-                                             : limits_.receive_timeout);
-  parse();
+  reader_.commit(bytes);
+  if (state_ == State::idle) {
+    set_state(State::receiving,
+              health_only_ ? std::min(kHealthTimeout, limits_.header_timeout) : limits_.header_timeout);
+    received_ = since_;
+  }
+  advance();
 }
 
-void Session::parse() {
-  while (buffer_.size() > 0 && !parser_->is_done()) {
-    Code error;
-    const std::size_t used = parser_->put(buffer_.data(), error);
-    buffer_.consume(used);
-    if (error == http::error::need_more) break;
-    if (error) return refuse_malformed(error);
+void Session::advance() {
+  switch (reader_.advance()) {
+    case RequestReader::Progress::head: return take_head();
+    case RequestReader::Progress::complete: return dispatch();
+    case RequestReader::Progress::refused: return refuse(reader_.fault().status, reader_.fault().message);
+    case RequestReader::Progress::more: break;
   }
-  if (parser_->is_done()) return dispatch();
-  if (wants_continue()) return send_continue();
+  if (!continue_sent_ && reader_.expects_continue()) return send_continue();
   read();
 }
 
-bool Session::wants_continue() {
-  return !continue_sent_ && parser_->is_header_done() && parser_->get().version() >= 11 &&
-         boost::beast::iequals(parser_->get()[http::field::expect], "100-continue");
+// Everything that can be said without the body, before a stranger may send one.
+void Session::take_head() {
+  ++requests_;
+  deadline_ = received_ + limits_.receive_timeout;
+  reader_.read_head(request_);
+  choose_id();
+  request_.id = id_;
+  if (!reader_.keep_alive()) close_after_ = true;
+  head_only_ = request_.method == "HEAD";
+  match_ = loop_.workshop().api.match(request_.method, request_.target);
+  unread_ = !reader_.is_complete();
+  if (health_only_ && match_.lane() != Lane::inline_)
+    return refuse_overload("Service unavailable: too many connections");
+  if (auto stopped = loop_.workshop().api.admit(match_, request_)) {
+    if (unread_) close_after_ = true;
+    return send(*std::move(stopped));
+  }
+  unread_ = false;
+  advance();
+}
+
+void Session::choose_id() {
+  const std::string_view given = request_.header("X-Request-Id");
+  if (is_request_id(given))
+    id_ = given;
+  else
+    make_request_id(id_);
 }
 
 void Session::send_continue() {
   continue_sent_ = true;
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  asio::async_write(socket_, asio::buffer(kContinue),
-                    [self = shared_from_this()](Code error, std::size_t) {
-                      if (error || self->timed_out_) return self->on_read(error, 0);
-                      if (self->state_ != State::closed) self->read();
-                    });
+  connection_.write(asio::buffer(kContinue), [self = shared_from_this()](Code error, std::size_t) {
+    if (error || self->timed_out_) return self->on_read(error, 0);
+    if (self->state_ != State::closed) self->read();
+  });
+}
+
+// A client that says how long it waits is not waited for any longer.
+std::chrono::milliseconds Session::answer_timeout() const {
+  if (match_.query.find("timeout=") == std::string_view::npos) return limits_.request_timeout;
+  try {
+    for (const auto& [name, value] : parse_query_string(match_.query)) {
+      if (name != "timeout" || value.empty() || value.size() > 6) continue;
+      if (value.find_first_not_of("0123456789") != std::string::npos) continue;
+      return std::clamp<std::chrono::milliseconds>(std::chrono::seconds(std::stoul(value)), 1s,
+                                                   limits_.request_timeout);
+    }
+  } catch (const HttpError&) {  // the handler says what is wrong with it
+  }
+  return limits_.request_timeout;
 }
 
 void Session::dispatch() {
-  state_ = State::working;
-  deadline_ = TimePoint::max();
-  const auto& message = parser_->get();
-  if (!parser_->keep_alive()) close_after_ = true;
-  request_.method = view(message.method_string());
-  request_.target = view(message.target());
-  request_.body = message.body();
-  request_.headers.clear();
-  for (const auto& header : message) request_.headers.emplace_back(view(header.name_string()), view(header.value()));
-  head_only_ = request_.method == "HEAD";
-
+  set_state(State::working, answer_timeout());
+  request_.body = reader_.body();
   Workshop& workshop = loop_.workshop();
-  match_ = workshop.api.match(request_.method, request_.target);
   switch (match_.lane()) {
     case Lane::inline_: return send(workshop.api.run(match_, request_));
+    case Lane::short_read:
+      if (request_.body.size() <= kShortBody)
+        if (auto answer = workshop.api.run_short(match_, request_)) return send(*std::move(answer));
+      [[fallthrough]];
     case Lane::read: return work(workshop.readers);
     case Lane::write: return work(workshop.writers);
   }
 }
 
 void Session::work(WorkerPool& pool) {
-  if (health_only_) return refuse_overload("Service unavailable: too many connections");
-  const bool accepted = pool.submit([self = shared_from_this()] {
-    self->response_ = self->loop_.workshop().api.run(self->match_, self->request_);
-    asio::post(self->loop_.context(), [self] {
-      if (self->state_ != State::closed) self->send(std::move(self->response_));
+  const bool accepted = pool.submit([self = shared_from_this(), give_up = deadline_] {
+    // Nobody waits for this any more: a queue that is longer than patience would otherwise never get shorter.
+    if (std::chrono::steady_clock::now() >= give_up) return;
+    Response response = self->loop_.workshop().api.run(self->match_, self->request_);
+    asio::post(self->loop_.context(), [self, response = std::move(response)]() mutable {
+      if (self->state_ == State::working) self->send(std::move(response));
     });
   });
   if (!accepted) refuse_overload("Service unavailable: too many requests are waiting");
@@ -177,26 +222,26 @@ void Session::refuse(int status, const std::string& message) {
   send(error_response(HttpError(status, message), 0));
 }
 
-void Session::refuse_malformed(const Code& error) {
-  if (error == http::error::body_limit)
-    return refuse(413, "Bad request: the body is larger than " + std::to_string(limits_.body_bytes) + " bytes");
-  if (error == http::error::header_limit)
-    return refuse(431, "Bad request: the headers are larger than " + std::to_string(limits_.header_bytes) + " bytes");
-  refuse(400, "Bad request: malformed HTTP request: " + error.message());
-}
-
 void Session::write_head(const Response& response) {
   head_.clear();
   head_ += "HTTP/1.1 ";
   head_ += std::to_string(response.status);
   head_ += ' ';
   head_ += reason_phrase(response.status);
-  head_ += "\r\nContent-Type: ";
-  head_ += response.content_type;
-  head_ += "\r\nContent-Length: ";
-  head_ += std::to_string(response.body.size());
+  if (!response.content_type.empty()) {
+    head_ += "\r\nContent-Type: ";
+    head_ += response.content_type;
+  }
+  if (response.status != 204) {
+    head_ += "\r\nContent-Length: ";
+    head_ += std::to_string(response.body.size());
+  }
   head_ += "\r\nDate: ";
   head_ += http_date();
+  if (!id_.empty()) {
+    head_ += "\r\nX-Request-Id: ";
+    head_ += id_;
+  }
   for (const auto& [name, value] : response.headers) {
     head_ += "\r\n";
     head_ += name;
@@ -205,7 +250,7 @@ void Session::write_head(const Response& response) {
   }
   if (close_after_)
     head_ += "\r\nConnection: close";
-  else if (parser_->get().version() < 11)
+  else if (reader_.is_http_1_0())
     head_ += "\r\nConnection: keep-alive";
   head_ += "\r\n\r\n";
 }
@@ -216,26 +261,76 @@ void Session::send(Response response) {
   write_head(response_);
   set_state(State::sending, limits_.send_timeout);
   const std::string_view body = head_only_ ? std::string_view{} : std::string_view(response_.body);
-  const std::array<asio::const_buffer, 2> parts{asio::buffer(head_), asio::const_buffer(body.data(), body.size())};
-  asio::async_write(socket_, parts, [self = shared_from_this()](Code error, std::size_t) { self->on_sent(error); });
+  if (!connection_.encrypted()) return write_plain(body);
+  head_ += body;  // one record, not one for each buffer
+  connection_.write(asio::buffer(head_),
+                    [self = shared_from_this()](Code error, std::size_t) { self->on_sent(error); });
+}
+
+// At once as a rule: an answer that fits the socket's buffer needs no turn of the event loop.
+void Session::write_plain(std::string_view body) {
+  std::array<asio::const_buffer, 2> parts{asio::buffer(head_), asio::const_buffer(body.data(), body.size())};
+  Code error;
+  std::size_t sent = connection_.socket().write_some(parts, error);
+  if (error && error != asio::error::would_block && error != asio::error::try_again) return on_sent(error);
+  if (sent == asio::buffer_size(parts)) return on_sent({});
+  for (asio::const_buffer& part : parts) {
+    const std::size_t done = std::min(sent, part.size());
+    part += done;
+    sent -= done;
+  }
+  connection_.write(parts, [self = shared_from_this()](Code failed, std::size_t) { self->on_sent(failed); });
+}
+
+void Session::report() {
+  const Workshop& workshop = loop_.workshop();
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - received_;
+  workshop.api.metrics().count_request(
+      {match_.route, response_.status, request_.body.size(), response_.body.size(), taken.count()});
+  if (!workshop.access_log) return;
+  AccessEntry entry;
+  entry.peer = peer_;
+  entry.method = request_.method;
+  entry.target = request_.target;
+  if (match_.route) entry.route = match_.route->pattern;
+  entry.user_agent = request_.header("User-Agent");
+  entry.id = id_;
+  entry.status = response_.status;
+  entry.request_bytes = request_.body.size();
+  entry.response_bytes = response_.body.size();
+  entry.seconds = taken.count();
+  workshop.access_log(entry);
 }
 
 void Session::on_sent(Code error) {
   if (state_ == State::closed) return;
+  report();
   if (error) return close();
-  if (!close_after_ && !loop_.draining()) return next_request();
+  if (close_after_ || loop_.draining()) return finish();
+  if (reader_.buffered() == 0) return next_request();
+  // A pipelined request: by way of the loop, so that a long row of them neither grows the stack nor shuts others out.
+  asio::post(loop_.context(), [self = shared_from_this()] {
+    if (self->state_ != State::closed) self->next_request();
+  });
+}
+
+void Session::finish() {
   Code ignored;
   // Closing over unread bytes resets the connection, and the answer may be lost with it.
-  if (!unread_ && buffer_.size() == 0 && socket_.available(ignored) == 0) return close();
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  if (!unread_ && reader_.buffered() == 0 && connection_.socket().available(ignored) == 0 && !connection_.encrypted())
+    return close();
   set_state(State::lingering, kLingerTimeout);
-  linger();
+  if (!connection_.encrypted()) {
+    connection_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    return linger();
+  }
+  connection_.say_goodbye([self = shared_from_this()](Code) { self->close(); });
 }
 
 // Reads and forgets until the other side has closed or the deadline comes.
 void Session::linger() {
-  buffer_.consume(buffer_.size());
-  socket_.async_read_some(buffer_.prepare(kBufferBytes), [self = shared_from_this()](Code error, std::size_t) {
+  reader_.discard_all();
+  connection_.socket().async_read_some(reader_.prepare(), [self = shared_from_this()](Code error, std::size_t) {
     if (self->state_ == State::closed) return;
     if (error) return self->close();
     self->linger();
@@ -244,17 +339,22 @@ void Session::linger() {
 
 void Session::sweep(TimePoint now) {
   if (now < deadline_) return;
+  if (state_ == State::working) {
+    close_after_ = true;  // a worker may still look at the request
+    return send(error_response(
+        HttpError(408, "Timeout: the operation did not end in time; a write may still be carried out"), 0));
+  }
   if (state_ != State::receiving) return close();
   timed_out_ = true;
   deadline_ = now + kLingerTimeout;
   Code ignored;
-  socket_.cancel(ignored);
+  connection_.socket().cancel(ignored);
 }
 
 void Session::drain() {
   Code ignored;
   close_after_ = true;
-  if (state_ == State::idle && socket_.available(ignored) == 0) close();
+  if (state_ == State::handshake || (state_ == State::idle && connection_.socket().available(ignored) == 0)) close();
 }
 
 void Session::cut() { close(); }
@@ -264,7 +364,7 @@ void Session::close() {
   state_ = State::closed;
   deadline_ = TimePoint::max();
   Code ignored;
-  socket_.close(ignored);
+  connection_.socket().close(ignored);
   loop_.leave(this);
 }
 

@@ -16,6 +16,8 @@ namespace asio = boost::asio;
 // Connections beyond the limit that may still ask for the server's health; more than these are turned away
 // without being read.
 constexpr std::size_t kHealthReserve = 64;
+// A connection that has just answered is likely to be used again.
+constexpr std::chrono::seconds kSpared{1};
 
 constexpr std::string_view kTurnedAway =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 73\r\n"
@@ -27,8 +29,8 @@ static_assert(turned_away_body().size() == 73, "Content-Length must match");
 
 // A fraction of the shortest timeout: that precise they are.
 std::chrono::milliseconds interval_for(const ConnectionLimits& limits) {
-  const auto shortest =
-      std::min({limits.idle_timeout, limits.receive_timeout, limits.send_timeout, limits.drain_timeout});
+  const auto shortest = std::min({limits.idle_timeout, limits.header_timeout, limits.receive_timeout,
+                                  limits.request_timeout, limits.send_timeout, limits.drain_timeout});
   return std::clamp(shortest / 4, std::chrono::milliseconds(10), std::chrono::milliseconds(1000));
 }
 
@@ -55,9 +57,12 @@ void SessionLoop::join() {
 void SessionLoop::adopt(LoopSocket socket) {
   asio::post(context_, [this, socket = std::move(socket)]() mutable {
     const std::size_t limit = workshop_.limits.connections;
-    const std::size_t open = workshop_.connections.load();
+    std::size_t open = workshop_.connections.load();
+    if (open >= limit && evict_idle()) --open;
+    if (open >= limit + kHealthReserve && evict_spare()) --open;
     if (draining_ || open >= limit + kHealthReserve) {
       boost::system::error_code ignored;
+      workshop_.api.metrics().connection_refused();
       socket.non_blocking(true, ignored);
       socket.write_some(asio::buffer(kTurnedAway), ignored);
       return;
@@ -66,14 +71,45 @@ void SessionLoop::adopt(LoopSocket socket) {
   });
 }
 
+// Closes the connection of this loop that can best be missed: one that has sent nothing yet, the oldest first, or
+// else one that has been silent for longest. A flood of silent connections so pushes out itself.
+bool SessionLoop::evict_idle() {
+  const TimePoint spared = std::chrono::steady_clock::now() - kSpared;
+  Session* victim = nullptr;
+  for (Session* session : sessions_) {
+    if (!session->is_idle() || (session->was_used() && session->since() > spared)) continue;
+    if (!victim || session->was_used() < victim->was_used() ||
+        (session->was_used() == victim->was_used() && session->since() < victim->since()))
+      victim = session;
+  }
+  return evict(victim);
+}
+
+// Among those kept for health checks the oldest that has not sent a whole request: a check sends it at once.
+bool SessionLoop::evict_spare() {
+  Session* victim = nullptr;
+  for (Session* session : sessions_)
+    if (session->is_spare() && (!victim || session->since() < victim->since())) victim = session;
+  return evict(victim);
+}
+
+bool SessionLoop::evict(Session* victim) {
+  if (!victim) return false;
+  victim->cut();
+  workshop_.api.metrics().connection_evicted();
+  return true;
+}
+
 void SessionLoop::enter(Session* session) {
   sessions_.insert(session);
   ++workshop_.connections;
+  workshop_.api.metrics().connection_opened();
 }
 
 void SessionLoop::leave(Session* session) {
   if (sessions_.erase(session) == 0) return;
   --workshop_.connections;
+  workshop_.api.metrics().connection_closed();
   finish_if_empty();
 }
 

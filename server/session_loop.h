@@ -3,25 +3,22 @@
 // needs a lock or a strand; one timer per loop watches all deadlines, none is armed per operation.
 
 #include <atomic>
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstddef>
 #include <thread>
 #include <unordered_set>
 
+#include "server/access_log.h"
 #include "server/api.h"
+#include "server/connection.h"
 #include "server/limits.h"
 #include "server/worker_pool.h"
 
 namespace nestor::server {
 
-// The concrete executor: any_io_executor costs an allocation and a virtual call per operation.
-using LoopExecutor = boost::asio::io_context::executor_type;
-using LoopSocket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, LoopExecutor>;
 using LoopTimer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                                     boost::asio::wait_traits<std::chrono::steady_clock>, LoopExecutor>;
 using TimePoint = std::chrono::steady_clock::time_point;
@@ -34,6 +31,8 @@ struct Workshop {
   const ConnectionLimits& limits;
   WorkerPool& readers;
   WorkerPool& writers;
+  boost::asio::ssl::context* tls = nullptr;  // null: plain HTTP
+  AccessSink access_log;                     // empty: none
   std::atomic<std::size_t> connections{0};
 };
 
@@ -60,6 +59,9 @@ class SessionLoop {
   void leave(Session* session);
 
  private:
+  bool evict_idle();
+  bool evict_spare();
+  bool evict(Session* victim);
   void arm_timer();
   void sweep();
   void cut_all();

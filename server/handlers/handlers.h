@@ -12,5 +12,6 @@ void add_point_read_routes(Router& router, Context& context);
 void add_point_write_routes(Router& router, Context& context);
 void add_query_routes(Router& router, Context& context);
 void add_knnlm_routes(Router& router, Context& context);
+void add_observation_routes(Router& router, Context& context);
 
 }  // namespace nestor::server

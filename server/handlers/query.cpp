@@ -4,6 +4,7 @@
 #include "server/json_writer.h"
 #include "server/query_runner.h"
 #include "server/search_params.h"
+#include "server/short_query.h"
 
 namespace nestor::server {
 namespace {
@@ -55,11 +56,23 @@ void append_result(const Answer& answer, const QueryRequest& query, const index:
   answer.out += '}';
 }
 
+// Some searches are asked for their stages only to be counted.
+index::QueryResult run_watched(Context& context, const OpenCollection& target, QueryRequest& query) {
+  const bool explain = query.search.explain;
+  query.search.explain = context.metrics.wants_stages() || explain;
+  index::QueryResult result = run_query(target, query);
+  query.search.explain = explain;
+  context.metrics.count_stages(result.stages);
+  return result;
+}
+
 void single(Context& context, const Call& call, Response& response, Form form) {
   const OpenCollection target = context.catalog.open(call.parameters[0]);
   const JsonDocument document(call.request.body, context.limits.json_depth);
-  const QueryRequest query = read_request(document.root(), target, context.limits, form);
-  append_result({target, context.limits, response.body}, query, run_query(target, query), form);
+  QueryRequest query = read_request(document.root(), target, context.limits, form);
+  if (!is_short(target, query)) call.leave_loop();
+  const index::QueryResult result = run_watched(context, target, query);
+  append_result({target, context.limits, response.body}, query, result, form);
 }
 
 // All requests are read before the first one runs.
@@ -88,7 +101,7 @@ void batch(Context& context, const Call& call, Response& response, Form form) {
 void add_query_routes(Router& router, Context& context) {
   const auto add = [&](const std::string& last, Form form) {
     const std::string pattern = "/collections/{name}/points/" + last;
-    router.add({"POST", pattern, Lane::read, true,
+    router.add({"POST", pattern, Lane::short_read, true,
                 [&context, form](const Call& call, Response& response) { single(context, call, response, form); }});
     router.add({"POST", pattern + "/batch", Lane::read, true,
                 [&context, form](const Call& call, Response& response) { batch(context, call, response, form); }});

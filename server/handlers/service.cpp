@@ -1,6 +1,7 @@
 // GET / and the health checks: no envelope, no authentication, answered on the connection's own thread.
 #include "server/handlers/handlers.h"
 #include "server/json_writer.h"
+#include "server/openapi.h"
 
 namespace nestor::server {
 namespace {
@@ -24,13 +25,14 @@ void version(const Call&, Response& response) {
 }
 
 void add_plain(Router& router, const std::string& pattern, Handler handler) {
-  router.add({"GET", pattern, Lane::inline_, false, std::move(handler)});
+  router.add({"GET", pattern, Lane::inline_, false, std::move(handler), Access::open});
 }
 
 }  // namespace
 
 void add_service_routes(Router& router, Context& context) {
   add_plain(router, "/", version);
+  add_plain(router, "/openapi.json", [](const Call&, Response& response) { response.body = openapi_text(); });
   add_plain(router, "/healthz", text_answer("healthz check passed"));
   add_plain(router, "/livez", text_answer("healthz check passed"));
   add_plain(router, "/readyz", [&context](const Call& call, Response& response) {

@@ -25,10 +25,11 @@ std::string error_of(const RawReply& reply) { return json::parse(reply.body).at(
 TEST_CASE("a request that does not arrive in time is 408, an idle connection is closed silently") {
   ConnectionLimits limits;
   limits.receive_timeout = 50ms;
+  limits.header_timeout = 50ms;
   limits.idle_timeout = 50ms;
   ServerFixture fixture(limits);
   const auto port = fixture.start();
-  for (const char* part : {"GET /hea", "PUT /collections/c HTTP/1.1\r\nContent-Length: 10\r\n\r\n{"}) {
+  for (const char* part : {"GET /hea", "PUT /collections/c HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{"}) {
     RawClient slow(port);
     slow.send(part);
     const auto reply = slow.reply();
@@ -111,7 +112,7 @@ TEST_CASE("stopping cuts what does not finish in time, and abort does so at once
   ServerFixture patient(limits), aborted;
   for (ServerFixture* fixture : {&patient, &aborted}) {
     RawClient stuck(fixture->start());
-    stuck.send("PUT /collections/c HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n");
+    stuck.send("PUT /collections/c HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n");
     CHECK(stuck.reply()->status == 100);
     fixture->server->request_stop();
     if (fixture == &aborted) fixture->server->abort();
@@ -122,7 +123,7 @@ TEST_CASE("stopping cuts what does not finish in time, and abort does so at once
 
 TEST_CASE("a server that never started or stops twice is no trouble") {
   ServerFixture fixture;
-  fixture.server->stop();
+  fixture.make().stop();
   ServerFixture started;
   started.start();
   started.server->stop();
@@ -181,7 +182,7 @@ TEST_CASE("a server run until a signal stops gracefully on SIGTERM and SIGINT") 
   for (const int signal : {SIGTERM, SIGINT}) {
     ServerFixture fixture;
     std::uint16_t port = 0;
-    run_until_signal(*fixture.server, [&] {
+    run_until_signal(fixture.make(), [&] {
       port = fixture.server->port();
       RawClient client(port);
       client.request("GET", "/readyz");

@@ -1,6 +1,8 @@
 #pragma once
 // The whole interface over an empty database, called without sockets.
 
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -30,10 +32,24 @@ inline std::unique_ptr<storage::Database> open_database(const std::filesystem::p
   return storage::Database::open(directory, options);
 }
 
+// For tests/server/openapi_test.py, which names the file: one line of JSON for each answer.
+inline void record_answer(const Api& api, std::string_view method, std::string_view target, const Response& answer) {
+  const char* const file = std::getenv("NESTOR_RECORD_ANSWERS");
+  if (!file) return;
+  const RouteMatch match = api.match(method, target);
+  const json line = {{"method", method},
+                     {"target", target},
+                     {"route", match.route ? match.route->pattern : ""},
+                     {"status", answer.status},
+                     {"type", answer.content_type},
+                     {"headers", answer.headers},
+                     {"body", answer.body}};
+  std::ofstream(file, std::ios::app) << line.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
+}
+
 class ApiFixture {
  public:
-  explicit ApiFixture(RequestLimits limits = {})
-      : database(open_database(directory.path())), api(*database, limits) {}
+  explicit ApiFixture(RequestLimits limits = {}) : database(open_database(directory.path())), api(*database, limits) {}
 
   Reply call(std::string_view method, std::string_view target, const std::string& body = "",
              std::vector<std::pair<std::string_view, std::string_view>> headers = {}) {
@@ -41,6 +57,7 @@ class ApiFixture {
     reply.raw = api.handle({method, target, body, std::move(headers)});
     reply.status = reply.raw.status;
     reply.body = json::parse(reply.raw.body, nullptr, false);
+    record_answer(api, method, target, reply.raw);
     return reply;
   }
   Reply get(std::string_view target) { return call("GET", target); }

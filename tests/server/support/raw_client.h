@@ -55,6 +55,7 @@ class RawClient {
     if (!body.empty()) text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
     send(text + "\r\n" + std::string(body));
   }
+  int descriptor() const { return socket_; }
   void finish_sending() { ::shutdown(socket_, SHUT_WR); }
 
   // nullopt: the connection ended before a whole answer came. with_body false: the answer to HEAD.

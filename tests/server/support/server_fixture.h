@@ -15,17 +15,22 @@ struct ServerFixture {
     storage::DatabaseOptions options;
     options.background_builds = false;
     database = storage::Database::open(directory.path(), options);
-    ServerConfig config;
     config.port = 0;
     config.io_threads = io_threads;
     config.connection = limits;
-    server = std::make_unique<HttpServer>(*database, config);
   }
   std::uint16_t start() {
-    server->start();
+    make().start();
     return server->port();
   }
 
+  // With the configuration as it is now; start() does it where it has not been done.
+  HttpServer& make() {
+    if (!server) server = std::make_unique<HttpServer>(*database, config);
+    return *server;
+  }
+
+  ServerConfig config;
   TemporaryDirectory directory;
   std::unique_ptr<storage::Database> database;
   std::unique_ptr<HttpServer> server;
