@@ -1,7 +1,5 @@
 // nestor serve: the collections of a directory over HTTP until a signal says stop.
 #include <netdb.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +9,9 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/data_directory.h"
+#include "client/cli/serve_log.h"
+#include "client/cli/serve_options.h"
+#include "client/cli/service_manager.h"
 #include "index/error.h"
 #include "server/http_server.h"
 #include "server/run_until_signal.h"
@@ -22,28 +23,16 @@ using index::ErrorCode;
 
 namespace {
 
-struct Arguments {
-  std::string directory = DataArguments().directory;
-  server::ServerConfig config;
-  unsigned threads = 0;
-};
-
 constexpr const char* kExamples =
     "Examples:\n"
     "  nestor serve                                # http://127.0.0.1:6333, data in ./nestor-data\n"
     "  nestor serve --data /srv/nestor --port 8080\n"
-    "  nestor serve --host 0.0.0.0                 # reachable from other machines: there is no password\n"
+    "  NESTOR_API_KEY=... nestor serve --host 0.0.0.0   # reachable from other machines, for those with the key\n"
+    "  nestor serve --config /etc/nestor/nestor.conf    # see nestor config check --help\n"
     "  curl http://127.0.0.1:6333/collections\n"
     "\n"
     "Speaks a subset of Qdrant's REST dialect, so its clients work. SIGTERM and Ctrl-C stop it gracefully: requests\n"
     "under way are answered; a second signal cuts them. Other nestor commands wait until the directory is free.";
-
-std::shared_ptr<spdlog::logger> make_log() {
-  auto log = spdlog::stderr_color_mt("nestor");
-  log->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
-  log->flush_on(spdlog::level::info);
-  return log;
-}
 
 // That the address can be listened on, tried before a data directory is made: a taken port is the most
 // common mistake and leaves nothing behind. Anything else is left to the server, which says it better.
@@ -73,45 +62,41 @@ void check_port_free(const std::string& host, std::uint16_t port) {
   }
 }
 
-void run(Arguments arguments) {
-  check_port_free(arguments.config.host, arguments.config.port);
-  check_writable(arguments.directory);
-  const auto log = make_log();
-  storage::DatabaseOptions options;
-  options.build_threads = arguments.threads;
-  options.log = [log](const std::string& line) { log->info(line); };
-  const auto database = storage::Database::open(arguments.directory, options);
+void run(const ServeOptions& options) {
+  ServeConfig config = read_serve_config(options.file, options.flags);
+  server::check_config(config.server);
+  check_port_free(config.server.host, config.server.port);
+  check_writable(config.directory);
+  ServeLog log(config);
+  const auto say = [&log](const std::string& line) { log.info(line); };
+  storage::DatabaseOptions database_options;
+  database_options.build_threads = config.threads;
+  database_options.log = say;
+  const auto database = storage::Database::open(config.directory, database_options);
 
-  arguments.config.read_workers = arguments.threads;
-  arguments.config.request.search_threads = arguments.threads;
-  server::HttpServer server(*database, arguments.config, [log](const std::string& line) { log->info(line); });
+  config.server.read_workers = config.threads;
+  config.server.request.search_threads = config.threads;
+  config.server.data_directory = config.directory;
+  config.server.access_log = log.access_sink();
+  server::HttpServer server(*database, config.server, say);
   server::run_until_signal(server, [&] {
     const std::size_t count = database->collection_names().size();
-    log->info("ready at http://{}, {} collection{} in {}", server.address(), count, count == 1 ? "" : "s",
-              arguments.directory);
+    say("ready at " + server.url() + ", " + std::to_string(count) + " collection" + (count == 1 ? "" : "s") + " in " +
+        config.directory);
+    if (!config.server.access.has_key() && config.server.allow_exposed)
+      say("anybody who reaches this address may do everything");
+    notify_service_manager("READY=1");
   });
-  log->info("stopped");
+  say("stopped");
 }
 
 }  // namespace
 
 void add_serve_command(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("serve", "Serve the collections over HTTP");
   command->footer(kExamples);
-  command->add_option("--data", arguments->directory, "Directory that holds the collections; made when missing")
-      ->type_name("DIR")
-      ->capture_default_str();
-  command->add_option("--host", arguments->config.host, "Address to listen on")
-      ->type_name("ADDRESS")
-      ->capture_default_str();
-  command->add_option("--port", arguments->config.port, "Port to listen on, 0 for any free one")
-      ->type_name("PORT")
-      ->capture_default_str();
-  command->add_option("--threads", arguments->threads, "Threads that search and build [all cores]")
-      ->type_name("N")
-      ->check(CLI::Range(0, 4096).description(""));
-  command->callback([arguments] { run(*arguments); });
+  const auto options = add_serve_options(*command);
+  command->callback([options] { run(*options); });
 }
 
 }  // namespace nestor::client
