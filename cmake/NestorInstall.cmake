@@ -1,5 +1,5 @@
 # cmake --install: the nestor command (component "runtime"), and the embedded library as a CMake package
-# (component "development"): find_package(Nestor), target nestor::storage.
+# (component "development"): find_package(Nestor), targets nestor::storage (embedded) and nestor::remote (client).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -16,7 +16,13 @@ foreach(_header IN LISTS _nestor_public_headers)
           COMPONENT development)
 endforeach()
 
-install(TARGETS nestor_index nestor_storage EXPORT NestorTargets
+set(_nestor_libraries nestor_index nestor_storage)
+if(TARGET nestor_remote)
+  list(APPEND _nestor_libraries nestor_remote)
+  install(FILES ${PROJECT_SOURCE_DIR}/client/cpp/remote_database.h ${PROJECT_SOURCE_DIR}/client/cpp/remote_collection.h
+          DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nestor/client/cpp COMPONENT development)
+endif()
+install(TARGETS ${_nestor_libraries} EXPORT NestorTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 install(EXPORT NestorTargets NAMESPACE nestor:: DESTINATION ${_nestor_package_dir} COMPONENT development)
 
@@ -28,6 +34,8 @@ install(FILES ${PROJECT_BINARY_DIR}/NestorConfig.cmake ${PROJECT_BINARY_DIR}/Nes
 
 if(TARGET nestor)
   install(TARGETS nestor RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+  install(FILES ${PROJECT_SOURCE_DIR}/packaging/nestor.service DESTINATION lib/systemd/system COMPONENT runtime)
+  install(FILES ${PROJECT_SOURCE_DIR}/packaging/nestor.conf DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}
         COMPONENT runtime)

@@ -33,6 +33,12 @@ for run in first again; do
   [ "$(grep -m1 '^token ' "$work/output" | cut -d' ' -f2)" = 7 ] || fail "$run: the key's own token comes first"
 done
 
+if [ -x "$work/build/remote" ]; then
+  "$work/build/remote" http://127.0.0.1:1 >"$work/output" 2>&1 && fail "a server that is not there was reached"
+  grep -q '^cannot connect to 127.0.0.1:1: ' "$work/output" || fail "no server: $(cat "$work/output")"
+  echo "the client of a server builds and runs"
+fi
+
 if [ -x "$work/prefix/bin/nestor" ]; then
   quietly "$work/prefix/bin/nestor" --help
   echo "the installed nestor command starts"

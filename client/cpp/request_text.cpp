@@ -1,0 +1,103 @@
+#include "client/cpp/request_text.h"
+
+#include <bit>
+#include <cmath>
+
+#include "server/base64.h"
+#include "server/json_writer.h"
+
+namespace nestor::client {
+namespace {
+
+using index::Error;
+using index::ErrorCode;
+
+static_assert(std::endian::native == std::endian::little, "the bytes in memory are those on the wire");
+
+// The payload with the value in it. The payload's own `token` comes after it, and the last of equal keys counts.
+void append_payload(std::string& out, const index::Point& point) {
+  if (!point.value) {
+    out += point.payload;
+    return;
+  }
+  out += "{\"token\":";
+  server::append_unsigned(out, *point.value);
+  const std::size_t brace = point.payload.find('{');
+  const std::size_t next = point.payload.find_first_not_of(" \n\r\t", std::min(brace, point.payload.size() - 1) + 1);
+  if (point.payload.empty() || brace == std::string_view::npos || next == std::string_view::npos ||
+      point.payload[next] == '}') {
+    out += '}';
+    return;
+  }
+  out += ',';
+  out += point.payload.substr(brace + 1);
+}
+
+}  // namespace
+
+void append_query_vector(std::string& out, std::span<const float> vector, VectorEncoding encoding) {
+  for (const float x : vector)
+    if (!std::isfinite(x)) throw Error(ErrorCode::invalid_argument, "a coordinate of the vector is not finite");
+  if (encoding == VectorEncoding::list) return server::append_vector(out, vector);
+  out += '"';
+  server::append_base64(out, {reinterpret_cast<const char*>(vector.data()), vector.size_bytes()});
+  out += '"';
+}
+
+std::string upsert_text(std::span<const index::Point> points, VectorEncoding encoding) {
+  std::string out = "{\"points\":[";
+  if (!points.empty()) out.reserve(points.size() * (points.front().vector.size() * 6 + 64));
+  bool first = true;
+  for (const index::Point& point : points) {
+    out += first ? "{\"id\":" : ",{\"id\":";
+    first = false;
+    server::append_id(out, point.id);
+    out += ",\"vector\":";
+    append_query_vector(out, point.vector, encoding);
+    if (!point.payload.empty() || point.value) {
+      out += ",\"payload\":";
+      append_payload(out, point);
+    }
+    out += '}';
+  }
+  return out + "]}";
+}
+
+std::string ids_text(std::span<const index::PointId> ids) {
+  std::string out = "[";
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i) out += ',';
+    server::append_id(out, ids[i]);
+  }
+  return out + "]";
+}
+
+std::string params_text(const index::SearchOptions& options) {
+  if (!options.allowed_slots.empty() || options.distance_gap)
+    throw Error(ErrorCode::invalid_argument, "allowed_slots and distance_gap cannot be sent to a server");
+  std::string nested;
+  const auto add = [](std::string& out, const std::string& member) { out += (out.empty() ? "" : ",") + member; };
+  if (options.width) add(nested, "\"width\":" + std::to_string(*options.width));
+  if (!options.stages.empty()) {
+    std::string stages;
+    for (const index::Stage& stage : options.stages)
+      add(stages,
+          "{\"width\":" + std::to_string(stage.width) + ",\"shortlist\":" + std::to_string(stage.shortlist) + "}");
+    add(nested, "\"stages\":[" + stages + "]");
+  }
+  if (options.explain) add(nested, "\"explain\":true");
+  std::string params;
+  if (options.exact) add(params, "\"exact\":true");
+  if (options.candidates_to_explore) add(params, "\"hnsw_ef\":" + std::to_string(*options.candidates_to_explore));
+  if (!nested.empty()) add(params, "\"matryoshka\":{" + nested + "}");
+  return params.empty() ? "" : ",\"params\":{" + params + "}";
+}
+
+std::string search_text(std::span<const float> query, const index::SearchOptions& options, VectorEncoding encoding) {
+  std::string out = "{\"query\":";
+  append_query_vector(out, query, encoding);
+  out += ",\"limit\":" + std::to_string(options.k);
+  return out + params_text(options) + "}";
+}
+
+}  // namespace nestor::client
