@@ -341,6 +341,9 @@ void Collection::for_each_payload(Slot first,
 Sequence Collection::payload_sequence() const { return impl_->payload_sequence.load(); }
 
 BuildReport Collection::build(const BuildOptions& options) {
+  if (!(options.wanted_recall > 0 && options.wanted_recall < 1))
+    throw Error(ErrorCode::invalid_argument,
+                "wanted recall " + std::to_string(options.wanted_recall) + " must lie between 0 and 1");
   const std::lock_guard one_build(impl_->build_mutex);
   const auto started = std::chrono::steady_clock::now();
   impl_->building = true;

@@ -18,6 +18,7 @@
 
 #include "index/error.h"
 #include "index/parallel.h"
+#include "index/policy_choice.h"
 
 namespace nestor::index {
 namespace {
@@ -91,6 +92,7 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
       out->link_bytes_ += links.size() + upper.size();
     }
   }
+  if (sections.has("policy")) out->default_gap_ = DefaultPolicy::from_bytes(sections.raw("policy")).gap;
   out->owner_ = loaded.owner;
   return out;
 }

@@ -60,6 +60,11 @@ class Generation {
   std::span<const Slot> slots() const { return slots_; }  // ascending
   const PointEntry& point(std::uint32_t row) const { return points_[row]; }
   std::uint32_t value(std::uint32_t row) const { return values_[row]; }
+  void prefetch_point(std::uint32_t row) const {
+    __builtin_prefetch(&points_[row]);
+    __builtin_prefetch(&values_[row]);
+    __builtin_prefetch(&slots_[row]);
+  }
   const Quantizer& quantizer() const { return quantizer_; }
   const CodeMatrix& codes() const { return codes_; }
   const CodeBound& code_bound() const { return code_bound_; }  // empty: an older generation without one
@@ -71,6 +76,8 @@ class Generation {
   void rotate_query(std::span<const float> row, std::span<float> out) const {
     rotation_->apply_query(row, query_columns_, out);
   }
+  // The gap that searches stop at when they say nothing; none: the build did not choose one.
+  std::optional<float> default_gap() const { return default_gap_; }
   MemoryReport memory() const;
 
  private:
@@ -85,6 +92,7 @@ class Generation {
   CodeBound code_bound_;
   std::vector<WidthGraph> graphs_;
   std::optional<PcaRotation> rotation_;
+  std::optional<float> default_gap_;
   std::vector<float> query_columns_;  // of the rotation, for the coded coordinates
   std::size_t link_bytes_ = 0, code_bytes_ = 0;
   std::vector<HugeBuffer> resident_;  // codes and links, copied to huge pages; the rest stays mapped

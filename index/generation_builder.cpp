@@ -10,6 +10,7 @@
 #include "index/error.h"
 #include "index/graph_builder.h"
 #include "index/parallel.h"
+#include "index/policy_choice.h"
 #include "index/walk_limits.h"
 
 namespace nestor::index {
@@ -55,6 +56,7 @@ class Builder {
     }
     store_rows();
     add_meta(state);
+    choose_default_policy();
     return out_;
   }
 
@@ -149,7 +151,7 @@ class Builder {
     input.progress = [&](std::uint64_t done) { progress_.report("encoding rows", done, count_); };
     out_->codes = std::make_unique<CodeBuilder>(input);
     for (const Section& section : out_->codes->sections()) out_->sections.push_back(section);
-    out_->notes.push_back(out_->codes->reason());
+    if (!out_->codes->reason().empty()) out_->notes.push_back(out_->codes->reason());
     return *out_->codes;
   }
 
@@ -174,6 +176,17 @@ class Builder {
       add_section(name + ".links", graph.links.bytes());
       add_section(name + ".upper", std::as_bytes(std::span(graph.upper)));
     }
+  }
+
+  void choose_default_policy() {
+    if (out_->graphs.empty() || options_.metric == Metric::dot) return;
+    progress_.report("choosing the default policy", 0, 1);
+    const auto generation = Generation::open(out_->loaded(), options_);
+    const PolicyChoice choice = choose_policy(*generation, options_, build_.wanted_recall, threads_);
+    out_->blocks.push_back(choice.policy.to_bytes());
+    add_section("policy", out_->blocks.back());
+    out_->notes.push_back(choice.reason);
+    progress_.report("choosing the default policy", 1, 1);
   }
 
   void store_rows() {

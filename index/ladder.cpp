@@ -65,7 +65,7 @@ void add_band(const Generation& generation, std::size_t first, std::int64_t shif
   }
 }
 
-constexpr float kDefaultGap = 0.2f;  // recall@10 about 0.997 on real keys, 0.99 on wide synthetic ones
+constexpr float kDefaultGap = 0.2f;  // where the build chose none: recall@10 about 0.997 on real keys
 constexpr std::uint32_t kDefaultPool = 400;
 // Beyond this k the gap saves nothing: the k-th neighbour is far, and what is evaluated on the way to k neighbours
 // is more than k anyway. Expanding 1.25 k candidates finds 0.999 of 1024 neighbours on real keys.
@@ -90,7 +90,7 @@ void fill_default_policy(LadderPlan& plan, const SearchOptions& options, const C
     if (!generation.codes().walks_coarse()) plan.keep = plan.rerank;
   }
   // A gap needs distances with a zero: squared L2 and cosine have one, dot products do not.
-  plan.gap = collection.metric == Metric::dot ? 0.0f : kDefaultGap;
+  plan.gap = collection.metric == Metric::dot ? 0.0f : generation.default_gap().value_or(kDefaultGap);
   plan.explore = plan.gap > 0 ? std::max(kDefaultPool, 2 * k) : std::max(100u, 2 * k);
   if (k > kLargeK) {
     plan.explore = k + k / 4;
@@ -164,6 +164,8 @@ void rescore(const Generation& generation, std::uint32_t from, const Stage& stag
 
 std::size_t bytes_per_coordinate(const RowMatrix& matrix) { return matrix.scalar_type == ScalarType::float32 ? 4 : 2; }
 
+constexpr std::size_t kBytesAhead = 3072;  // of exact rows on their way
+
 void prefetch_row(const RowMatrix& matrix, std::uint32_t row, std::size_t width) {
   const std::byte* p = matrix.row(row);
   const std::size_t bytes = std::min<std::size_t>(width * bytes_per_coordinate(matrix), 2048);
@@ -176,11 +178,11 @@ void rank_exactly(const Generation& generation, RowDistance& distance, std::uint
   keep_nearest(s.candidates, count);
   count = s.candidates.size();
   s.ranked.clear();
-  constexpr std::size_t kAhead = 2;
-  for (std::size_t i = 0; i < std::min(kAhead, count); ++i)
+  const std::size_t ahead = std::clamp<std::size_t>(kBytesAhead / (width * bytes_per_coordinate(matrix)), 2, 8);
+  for (std::size_t i = 0; i < std::min(ahead, count); ++i)
     prefetch_row(matrix, static_cast<std::uint32_t>(s.candidates[i]), width);
   for (std::size_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) prefetch_row(matrix, static_cast<std::uint32_t>(s.candidates[i + kAhead]), width);
+    if (i + ahead < count) prefetch_row(matrix, static_cast<std::uint32_t>(s.candidates[i + ahead]), width);
     const auto row = static_cast<std::uint32_t>(s.candidates[i]);
     s.ranked.push_back({row, distance(matrix, row)});
   }

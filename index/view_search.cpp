@@ -138,7 +138,12 @@ class ViewSearch {
     QueryResult result;
     const auto merged = merge_tail(query, answer, std::move(hits), seen);
     result.hits.reserve(merged.size());
-    for (const Candidate& c : merged) result.hits.push_back(make_hit(c));
+    // What a hit needs of its point lies anywhere in three arrays: for large k that is thousands of waits.
+    constexpr std::size_t kAhead = 8;
+    for (std::size_t i = 0; i < merged.size(); ++i) {
+      if (i + kAhead < merged.size() && !merged[i + kAhead].in_tail) generation_.prefetch_point(merged[i + kAhead].number);
+      result.hits.push_back(make_hit(merged[i]));
+    }
     result.stages = std::move(answer.stages);
     return result;
   }

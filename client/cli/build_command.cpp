@@ -23,6 +23,7 @@ struct BuildArguments {
   std::string keys, values, collection;
   CollectionChoices choices;
   unsigned threads = 0;
+  double wanted_recall = index::BuildOptions{}.wanted_recall;
   bool replace = false, resume = false, deterministic = false;
 };
 
@@ -67,6 +68,7 @@ index::BuildReport build_graphs(index::Collection& collection, const BuildArgume
   index::BuildOptions options;
   options.threads = arguments.threads;
   options.deterministic = arguments.deterministic;
+  options.wanted_recall = arguments.wanted_recall;
   std::unique_ptr<Progress> progress;
   options.progress = [&](const index::BuildProgress& at) {
     if (at.total <= 1) return;  // a step without rows, such as publishing
@@ -97,8 +99,9 @@ void print_summary(const index::Collection& collection, const BuildArguments& ar
             << "  widths   " << join(options.widths)
             << (info.points < options.exact_below ? "; too few rows for a graph, searches are exact"
                                                   : "; graph at " + join(options.graphs))
-            << "\n"
-            << "  time     " << human_seconds(timings.importing) << " importing, " << human_seconds(timings.building)
+            << "\n";
+  for (const std::string& note : report.notes) std::cout << "  chosen   " << note << "\n";
+  std::cout << "  time     " << human_seconds(timings.importing) << " importing, " << human_seconds(timings.building)
             << " building\n"
             << "  on disk  " << human_bytes(directory_bytes(arguments.data.directory)) << " in the directory, "
             << human_bytes(report.generation_bytes) << " of it the graphs of this collection\n"
@@ -175,6 +178,11 @@ void add_build_command(CLI::App& app) {
   command->add_option("--threads", arguments->threads, "Threads that build [all cores]")
       ->type_name("N")
       ->check(CLI::Range(0, 4096).description(""));
+  command
+      ->add_option("--recall", arguments->wanted_recall,
+                   "Recall@10 that searches without options shall reach; measured on the rows [0.99]")
+      ->type_name("X")
+      ->check(CLI::Range(0.5, 0.9999).description(""));
   command->add_flag("--deterministic", arguments->deterministic,
                     "One thread, fixed seed: the same file gives the same graphs");
   auto* replace = command->add_flag("--replace", arguments->replace, "Drop a collection of that name first");

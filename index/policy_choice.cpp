@@ -1,0 +1,136 @@
+#include "index/policy_choice.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <numeric>
+
+#include "index/distance.h"
+#include "index/error.h"
+#include "index/exact_scan.h"
+#include "index/ladder.h"
+#include "index/parallel.h"
+
+namespace nestor::index {
+namespace {
+
+struct PolicyBytes {
+  std::uint32_t version;
+  float gap, wanted, measured;
+};
+constexpr std::uint32_t kVersion = 1;
+
+constexpr std::uint32_t kNeighbours = 10;
+constexpr float kGaps[] = {0.06f, 0.08f, 0.10f, 0.13f, 0.16f, 0.20f, 0.25f, 0.32f, 0.40f};
+
+// Rows asked for their neighbours, and the exact answers, the row itself left out.
+struct Questions {
+  std::vector<std::uint32_t> rows;
+  std::vector<PreparedQuery> queries;
+  std::vector<std::vector<std::uint32_t>> nearest;  // ascending row numbers
+};
+
+std::vector<float> stored_row(const RowMatrix& matrix, std::uint32_t row) {
+  std::vector<float> out(matrix.dim);
+  if (matrix.scalar_type == ScalarType::float16)
+    kernels().f32_from_f16(reinterpret_cast<const std::uint16_t*>(matrix.row(row)), out.data(), matrix.dim);
+  else
+    std::memcpy(out.data(), matrix.row(row), matrix.dim * sizeof(float));
+  return out;
+}
+
+std::vector<std::uint32_t> without(const std::vector<RankedRow>& ranked, std::uint32_t self) {
+  std::vector<std::uint32_t> out;
+  for (const RankedRow& r : ranked)
+    if (r.row != self && out.size() < kNeighbours) out.push_back(r.row);
+  return out;
+}
+
+Questions ask_exactly(const Generation& generation, const CollectionOptions& options, unsigned threads) {
+  constexpr std::size_t kTogether = 16;  // queries that share one pass over the rows
+  const std::size_t n = std::min(kPolicyQueries, generation.rows());
+  Questions out;
+  for (std::size_t i = 0; i < n; ++i) {
+    // From the middle of each stretch: rows often stand in an order that says something.
+    const auto row = static_cast<std::uint32_t>((2 * i + 1) * generation.rows() / (2 * n));
+    out.rows.push_back(row);
+    out.queries.push_back(prepare_query(options, generation, stored_row(generation.matrix(), row), {}));
+  }
+  out.nearest.resize(n);
+  std::vector<std::uint32_t> all(generation.rows());
+  std::iota(all.begin(), all.end(), 0u);
+  parallel_blocks(n, kTogether, threads, [&](std::size_t first, std::size_t last) {
+    std::vector<const PreparedQuery*> asked;
+    for (std::size_t i = first; i < last; ++i) asked.push_back(&out.queries[i]);
+    const auto answers =
+        scan_generation({&generation, options.metric, options.dim, asked, kNeighbours + 1, false}, all);
+    for (std::size_t i = first; i < last; ++i) {
+      out.nearest[i] = without(answers[i - first].rows, out.rows[i]);
+      std::sort(out.nearest[i].begin(), out.nearest[i].end());
+    }
+  });
+  return out;
+}
+
+double recall_at(const Generation& generation, const CollectionOptions& options, const Questions& questions, float gap,
+                 unsigned threads) {
+  SearchOptions search;
+  search.k = kNeighbours + 1;
+  search.distance_gap = gap;
+  const LadderPlan plan = plan_ladder(options, generation, search);
+  const DeadSlots none;
+  const RowFilter filter(generation, none, {});
+  std::atomic<std::size_t> found{0}, wanted{0};
+  parallel_blocks(questions.rows.size(), 8, threads, [&](std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < last; ++i) {
+      const auto answer =
+          search_ladder(generation, options.metric, questions.queries[i], plan, filter, search.k, false);
+      for (const std::uint32_t row : without(answer.rows, questions.rows[i]))
+        found += std::binary_search(questions.nearest[i].begin(), questions.nearest[i].end(), row);
+      wanted += questions.nearest[i].size();
+    }
+  });
+  return wanted == 0 ? 1.0 : static_cast<double>(found) / static_cast<double>(wanted);
+}
+
+}  // namespace
+
+std::vector<std::byte> DefaultPolicy::to_bytes() const {
+  const PolicyBytes bytes{kVersion, gap, wanted_recall, measured_recall};
+  std::vector<std::byte> out(sizeof bytes);
+  std::memcpy(out.data(), &bytes, sizeof bytes);
+  return out;
+}
+
+DefaultPolicy DefaultPolicy::from_bytes(std::span<const std::byte> section) {
+  PolicyBytes bytes{};
+  if (section.size() == sizeof bytes) std::memcpy(&bytes, section.data(), sizeof bytes);
+  if (bytes.version != kVersion || !(bytes.gap > 0 && bytes.gap < 100))
+    throw Error(ErrorCode::data_loss, "the generation's default policy cannot be read");
+  return {bytes.gap, bytes.wanted, bytes.measured};
+}
+
+PolicyChoice choose_policy(const Generation& generation, const CollectionOptions& options, double wanted_recall,
+                           unsigned threads) {
+  const Questions questions = ask_exactly(generation, options, threads);
+  // Half of what may be lost is kept back: the rows asked are in the graph, queries are not.
+  const double enough = wanted_recall + (1 - wanted_recall) / 2;
+  PolicyChoice choice;
+  for (const float gap : kGaps) {
+    const double recall = recall_at(generation, options, questions, gap, threads);
+    choice.policy = {gap, static_cast<float>(wanted_recall), static_cast<float>(recall)};
+    if (recall >= enough) break;
+  }
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "searches stop at a distance gap of %.2f: it finds %.1f %% of the 10 neighbours of %zu stored rows "
+                "(wanted recall %.3g)",
+                static_cast<double>(choice.policy.gap), 100.0 * static_cast<double>(choice.policy.measured_recall),
+                questions.rows.size(), wanted_recall);
+  choice.reason = text;
+  return choice;
+}
+
+}  // namespace nestor::index
