@@ -12,7 +12,9 @@ constexpr std::size_t kPackedBytes = 96 << 10;  // of a block: with query codes 
 constexpr std::size_t kMostRows = 256, kFewestRows = simd::kGroup;
 constexpr std::size_t kAtOnce = 64;  // queries that meet a packed block together
 constexpr std::size_t kSmallestCut = 256;
-constexpr std::size_t kGrowth = 3;                   // of what is found before limits are tightened again
+constexpr std::size_t kGrowth = 3;  // of what is found before limits are tightened again
+// Measured on 768-d vectors: where 7 % of the rows survive, codes and ranking cost what a scan of the rows does.
+constexpr double kMostSurvivors = 1.0 / 16;
 constexpr std::size_t kSampleEvery = 64;             // groups of rows
 constexpr std::size_t kSmallestSampled = 16 * 1024;  // rows
 
@@ -39,11 +41,11 @@ struct CodeScan::Scratch {
 
 CodeScan::CodeScan(const Quantizer& quantizer, const CodeBound& bound, Metric metric,
                    std::span<const PreparedQuery* const> queries, std::size_t dim, std::uint32_t k,
-                   const ExactRows& exact)
+                   const ExactRows& exact, ScanMargin margin)
     : k_(k), exact_(exact) {
   states_.reserve(queries.size());
   for (const PreparedQuery* query : queries) {
-    State& state = states_.emplace_back(ScanQuery(quantizer, bound, metric, *query, dim));
+    State& state = states_.emplace_back(ScanQuery(quantizer, bound, metric, *query, dim, margin));
     state.limits.fill(std::numeric_limits<std::int32_t>::max());
     state.cut_at = std::max<std::size_t>(kSmallestCut, kGrowth * std::size_t{k});
     state.found.reserve(state.cut_at + kMostRows);
@@ -52,12 +54,12 @@ CodeScan::CodeScan(const Quantizer& quantizer, const CodeBound& bound, Metric me
   }
 }
 
-void CodeScan::add(const ScanRows& rows) {
+bool CodeScan::add(const ScanRows& rows) {
   thread_local Scratch scratch;
   const bool first_rows =
       std::all_of(states_.begin(), states_.end(), [](const State& s) { return s.found.empty() && s.measured.empty(); });
   const bool guessed = first_rows && rows.rows.size() >= kSmallestSampled;
-  if (guessed) guess_limits(rows, scratch);
+  if (guessed && guess_limits(rows, scratch) > kMostSurvivors) return false;
   std::vector<double> guesses;
   for (const State& state : states_) guesses.push_back(state.limited_to);
   scan(rows, 0, states_.size(), scratch);
@@ -72,6 +74,7 @@ void CodeScan::add(const ScanRows& rows) {
     state.query.limits_within(state.limited_to, state.limits);
     scan(rows, q, 1, scratch);
   }
+  return true;
 }
 
 void CodeScan::scan(const ScanRows& rows, std::size_t first_query, std::size_t count, Scratch& scratch) {
@@ -90,7 +93,7 @@ void CodeScan::scan_block(const ScanRows& block, std::size_t first_query, std::s
   std::int32_t* keys = scratch.keys.data();
   if (count == 1) {
     compare_alone(block, states_[first_query].query, scratch);
-    select(block, first_query, states_[first_query].limits[largest], keys, scratch);
+    select(block, first_query, states_[first_query].limits[ScanQuery::class_of(largest)], keys, scratch);
     return;
   }
   pack(block, scratch);
@@ -101,7 +104,7 @@ void CodeScan::scan_block(const ScanRows& block, std::size_t first_query, std::s
                          signed_codes_.data() + q * length_, length_, n},
                         keys, stride);
     for (std::size_t i = 0; i < n; ++i)
-      select(block, q + i, states_[q + i].limits[largest], keys + i * stride, scratch);
+      select(block, q + i, states_[q + i].limits[ScanQuery::class_of(largest)], keys + i * stride, scratch);
   }
 }
 
@@ -114,7 +117,7 @@ void CodeScan::select(const ScanRows& block, std::size_t query, std::int32_t lim
     const std::uint32_t row = block.rows[positions[i]];
     const std::int32_t key = keys[positions[i]];
     const std::uint8_t error = block.errors[row];
-    if (key <= state.limits[error])
+    if (key <= state.limits[ScanQuery::class_of(error)])
       state.found.push_back({key, state.query.worst(key, error), block.first_number + row, error});
   }
   if (state.found.size() >= state.cut_at) tighten(query);
@@ -149,18 +152,19 @@ void CodeScan::pack(const ScanRows& block, Scratch& scratch) const {
 
 // First limits from a sample of the rows: a distance within which, four standard deviations safe, k rows are to be
 // expected. Without one every row passes until k are found, and several times k rows pass afterwards. Whether k rows
-// were really there is checked after the scan.
-void CodeScan::guess_limits(const ScanRows& rows, Scratch& scratch) {
+// were really there is checked after the scan. Returns the share of rows that the limits let pass, on average.
+double CodeScan::guess_limits(const ScanRows& rows, Scratch& scratch) {
   std::vector<std::uint32_t> sample;
   for (std::size_t at = 0; at < rows.rows.size(); at += kSampleEvery * simd::kGroup)
     for (std::size_t i = at; i < std::min(at + simd::kGroup, rows.rows.size()); ++i) sample.push_back(rows.rows[i]);
   const double expected =
       static_cast<double>(k_) * static_cast<double>(sample.size()) / static_cast<double>(rows.rows.size());
   const auto rank = static_cast<std::size_t>(std::ceil(expected + 4 * std::sqrt(expected) + 3));
-  if (rank >= sample.size() / 2) return;
+  if (rank >= sample.size() / 2) return 1;
   for (State& state : states_) state.cut_at = sample.size() + 1;  // all of them are to be found
   scan({rows.codes, rows.errors, sample, rows.first_number}, 0, states_.size(), scratch);
   const auto nth = static_cast<std::ptrdiff_t>(rank - 1);
+  std::size_t passed = 0;
   for (std::size_t q = 0; q < states_.size(); ++q) {
     State& state = states_[q];
     std::nth_element(state.found.begin(), state.found.begin() + nth, state.found.end(),
@@ -171,11 +175,14 @@ void CodeScan::guess_limits(const ScanRows& rows, Scratch& scratch) {
       guess = std::max_element(state.measured.begin(), state.measured.end())->first;
       state.measured.clear();
     }
-    state.found.clear();
     state.limited_to = guess;
     state.query.limits_within(guess, state.limits);
+    drop_beyond(state);
+    passed += state.found.size();
+    state.found.clear();
     state.cut_at = std::max<std::size_t>(kSmallestCut, kGrowth * std::size_t{k_});
   }
+  return static_cast<double>(passed) / static_cast<double>(sample.size() * states_.size());
 }
 
 // Makes use of what is found: k rows are within the k-th smallest upper bound, or where codes give none within the k-th
@@ -235,7 +242,7 @@ void CodeScan::prove_by_measured(State& state) const {
 }
 
 void CodeScan::drop_beyond(State& state) {
-  std::erase_if(state.found, [&](const Found& f) { return f.key > state.limits[f.error]; });
+  std::erase_if(state.found, [&](const Found& f) { return f.key > state.limits[ScanQuery::class_of(f.error)]; });
 }
 
 std::vector<std::pair<float, std::uint32_t>> CodeScan::take(std::size_t query) {

@@ -1,7 +1,7 @@
 #pragma once
 // Exact answers from a scan of codes: every row's code is compared with every query, rows that the code's error bound
-// cannot exclude are ranked exactly. The answer is that of a scan of the rows themselves, bit for bit, at a quarter of
-// the bytes and, for batches, several times faster (nestor_bench_scan).
+// cannot exclude are ranked exactly. With the certain margin the answer is that of a scan of the rows, bit for bit, at
+// a quarter of the bytes and, for batches, several times faster (nestor_bench_scan).
 //
 // Cost: rows x code bytes once per batch from memory, and the exact distances of what survives: about k to 3 k rows on
 // the data of docs/performance.md.
@@ -38,10 +38,12 @@ class CodeScan {
  public:
   // queries of one ranking width; REQUIRES: ScanQuery::serves(). All arguments but k must outlive the scan.
   CodeScan(const Quantizer& quantizer, const CodeBound& bound, Metric metric,
-           std::span<const PreparedQuery* const> queries, std::size_t dim, std::uint32_t k, const ExactRows& exact);
+           std::span<const PreparedQuery* const> queries, std::size_t dim, std::uint32_t k, const ExactRows& exact,
+           ScanMargin margin);
 
-  // May be called again for rows of other matrices.
-  void add(const ScanRows& rows);
+  // May be called again for rows of other matrices. False, and nothing was done, when a sample of many rows says that
+  // so large a share of them would survive that scanning the rows themselves is cheaper.
+  bool add(const ScanRows& rows);
 
   // The k nearest rows of one query, nearest first, ties to the smaller number. Once per query.
   std::vector<std::pair<float, std::uint32_t>> take(std::size_t query);
@@ -76,7 +78,7 @@ class CodeScan {
   void compare_alone(const ScanRows& block, const ScanQuery& query, Scratch& scratch) const;
   void pack(const ScanRows& block, Scratch& scratch) const;
 
-  void guess_limits(const ScanRows& rows, Scratch& scratch);
+  double guess_limits(const ScanRows& rows, Scratch& scratch);
   void tighten(std::size_t query);
   void prove(State& state, double distance) const;
   void measure_nearest(std::size_t query, std::size_t count);

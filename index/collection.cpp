@@ -285,14 +285,18 @@ QueryResult Collection::search(std::span<const float> query, const SearchOptions
 
 std::vector<QueryResult> Collection::search_batch(std::span<const float> queries, std::size_t count,
                                                   const SearchOptions& search, unsigned threads) const {
-  constexpr std::size_t kBlock = 16;
+  constexpr std::size_t kWalkBlock = 16, kScanBlock = 64;
   if (count == 0) return {};
   if (queries.size() % count != 0)
     throw Error(ErrorCode::invalid_argument, std::to_string(queries.size()) + " query values do not make " +
                                                  std::to_string(count) + " vectors of one length");
   const std::size_t length = queries.size() / count;
   std::vector<QueryResult> results(count);
-  parallel_blocks(count, kBlock, threads, [&](std::size_t first, std::size_t last) {
+  // A scan reads every row once a block, so its blocks are as large as the threads' shares allow.
+  const bool may_scan = search.exact || !search.allowed_slots.empty() || search.k > 100;
+  const std::size_t share = (count + thread_count(threads) - 1) / thread_count(threads);
+  const std::size_t block = may_scan ? std::clamp<std::size_t>(share, kWalkBlock, kScanBlock) : kWalkBlock;
+  parallel_blocks(count, block, threads, [&](std::size_t first, std::size_t last) {
     impl_->search(queries.subspan(first * length, (last - first) * length), last - first, search,
                                results.data() + first);
   });

@@ -33,7 +33,8 @@ CodeScan make_scan(const ScanRequest& request, const ExactRows& exact) {
           request.queries,
           request.dim,
           request.k,
-          exact};
+          exact,
+          request.margin};
 }
 
 // What a scan of `rows` rows did for one of its queries.
@@ -49,6 +50,23 @@ void report(RowAnswer& answer, const ScanRequest& request, std::size_t rows, std
   answer.stages.push_back(std::move(scan));
   if (ranked != 0)
     answer.stages.push_back({"rerank", width, ranked, answer.rows.size(), ranked, ranked * width, 0, "shortlist done"});
+}
+
+// False when codes exclude too few rows to be worth it.
+bool scan_by_codes(const ScanRequest& request, std::span<const std::uint32_t> rows, std::vector<RowAnswer>& answers,
+                   std::vector<std::uint64_t>& ranked) {
+  const RowMatrix& matrix = request.generation->matrix();
+  auto distances = make_distances(request);
+  const ExactRows exact{[&](std::size_t q, std::uint32_t row) { return distances[q](matrix, row); },
+                        [&](std::uint32_t row) { prefetch_line(matrix.row(row)); }};
+  CodeScan scan = make_scan(request, exact);
+  if (!scan.add({request.generation->codes(), request.generation->code_bound().errors(), rows})) return false;
+  answers.resize(request.queries.size());
+  for (std::size_t q = 0; q < answers.size(); ++q) {
+    for (const auto& [distance, row] : scan.take(q)) answers[q].rows.push_back({row, distance});
+    ranked[q] = scan.ranked_exactly(q);
+  }
+  return true;
 }
 
 }  // namespace
@@ -103,23 +121,10 @@ std::vector<RowAnswer> scan_rows(const ScanRequest& request, std::span<const std
 
 std::vector<RowAnswer> scan_generation(const ScanRequest& request, std::span<const std::uint32_t> rows) {
   const auto started = Clock::now();
-  const RowMatrix& matrix = request.generation->matrix();
-  std::vector<RowAnswer> answers;
   std::vector<std::uint64_t> ranked(request.queries.size(), 0);
-  if (!rows.empty() && scans_codes(request)) {
-    auto distances = make_distances(request);
-    const ExactRows exact{[&](std::size_t q, std::uint32_t row) { return distances[q](matrix, row); },
-                          [&](std::uint32_t row) { prefetch_line(matrix.row(row)); }};
-    CodeScan scan = make_scan(request, exact);
-    scan.add({request.generation->codes(), request.generation->code_bound().errors(), rows});
-    answers.resize(request.queries.size());
-    for (std::size_t q = 0; q < answers.size(); ++q) {
-      for (const auto& [distance, row] : scan.take(q)) answers[q].rows.push_back({row, distance});
-      ranked[q] = scan.ranked_exactly(q);
-    }
-  } else {
+  std::vector<RowAnswer> answers;
+  if (rows.empty() || !scans_codes(request) || !scan_by_codes(request, rows, answers, ranked))
     answers = scan_rows(request, rows);
-  }
   if (request.explain && request.generation->rows() > 0) {
     const double time = std::chrono::duration<double, std::micro>(Clock::now() - started).count();
     for (std::size_t q = 0; q < answers.size(); ++q)

@@ -1,6 +1,6 @@
 #pragma once
 // Exact nearest rows of a generation or a tail for a batch of queries: by their codes where codes bound the distances
-// (code_scan.h), else row by row. Both give the same answers.
+// (code_scan.h), else row by row. With the certain margin both give the same answers.
 
 #include <cstdint>
 #include <span>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "index/ladder.h"
+#include "index/scan_query.h"
 #include "index/tail.h"
 
 namespace nestor::index {
@@ -19,6 +20,7 @@ struct ScanRequest {
   std::span<const PreparedQuery* const> queries;  // of one ranking width
   std::uint32_t k = 10;
   bool explain = false;
+  ScanMargin margin = ScanMargin::certain;
 };
 
 // True when rows of this ranking are scanned by their codes.

@@ -88,9 +88,10 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
     for (const std::uint32_t width : options.graphs) {
       const std::string name = "graph." + std::to_string(width);
       const auto links = sections.raw(name + ".links"), upper = sections.raw(name + ".upper");
-      out->graphs_.push_back({width, FrozenGraph(out->make_resident(links), upper, rows)});
+      out->graphs_.push_back({width, FrozenGraph(out->make_resident(links), upper, rows), {}});
       out->link_bytes_ += links.size() + upper.size();
     }
+    for (WidthGraph& graph : out->graphs_) graph.effort = WalkEffort::measure(*out, graph, options.metric);
   }
   if (sections.has("policy")) out->default_gap_ = DefaultPolicy::from_bytes(sections.raw("policy")).gap;
   out->owner_ = loaded.owner;

@@ -21,6 +21,7 @@
 #include "index/quantizer.h"
 #include "index/record_store.h"
 #include "index/rotation.h"
+#include "index/walk_effort.h"
 
 namespace nestor::index {
 
@@ -41,6 +42,7 @@ struct PointEntry {
 struct WidthGraph {
   std::uint32_t width = 0;
   FrozenGraph graph;
+  WalkEffort effort;
 };
 
 // The widths that codes cover: all of them, or with a rotation those up to the widest graph. Rotating a query costs

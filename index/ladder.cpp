@@ -244,6 +244,7 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
   const WalkLimits limits{plan.pool, plan.explore, k, keep, plan.gap};
   const WalkCounters walked = walk(plan.graph->graph, score, limits, plan.entries, s.walk);
   collect_shortlist(filter, plan.keep, s);
+  answer.shortlist = s.candidates.size();
   const std::uint64_t compared = walked.evaluations * plan.walk_width;
   report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, compared, 0,
               walked.stopped_by_gap ? "distance gap" : "candidates explored",

@@ -64,8 +64,9 @@ struct RankedRow {
 };
 
 struct RowAnswer {
-  std::vector<RankedRow> rows;      // nearest first, ties to the smaller row
-  std::vector<StageReport> stages;  // when asked for
+  std::vector<RankedRow> rows;       // nearest first, ties to the smaller row
+  std::vector<StageReport> stages;   // when asked for
+  std::size_t shortlist = 0;         // allowed candidates of a walk; fewer than it should keep: the filter starved it
 };
 
 // Thread-safe.

@@ -23,7 +23,7 @@ bool ScanQuery::serves(Metric metric, std::size_t width, std::size_t dim, std::s
 }
 
 ScanQuery::ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric metric, const PreparedQuery& query,
-                     std::size_t dim)
+                     std::size_t dim, ScanMargin margin)
     : bound_(&bound), dot_(metric == Metric::dot), cosine_(metric == Metric::cosine) {
   const std::size_t width = std::min<std::size_t>(query.width, quantizer.dim());
   whole_ = query.width <= quantizer.dim();
@@ -36,12 +36,29 @@ ScanQuery::ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric 
   absolute_ = rounding * query_norm_ * bound.norm();
   turned_ =
       query.rotated.empty() ? 0 : rounding * std::sqrt(static_cast<double>(width)) * (query_norm_ + 2 * bound.norm());
-  error_unit_ = static_cast<float>(bound.unit() * (dot_ ? query_norm_ : 1.0));
   signed_.assign(quantizer.code_length(static_cast<std::uint32_t>(width)), 0);
   if (dot_)
     code_dot(quantizer, query.coded(), width);
   else
     code_l2(quantizer, query.coded(), width);
+  fill_slack(margin, width, quantizer.dim());
+}
+
+void ScanQuery::fill_slack(ScanMargin margin, std::size_t width, std::size_t coded) {
+  constexpr double kDeviations = 6;
+  const double by_query = query_error_ * (dot_ ? bound_->reach() : 1.0), scale = dot_ ? query_norm_ : 1.0;
+  for (std::size_t e = 0; e + 1 < kClasses; ++e) {
+    const double error = bound_->error(static_cast<std::uint8_t>(4 * e + 3)), by_row = scale * error;
+    double slack = by_query + by_row;
+    if (margin == ScanMargin::trusted) {
+      const double along =
+          by_query * by_query / static_cast<double>(width) + by_row * by_row / static_cast<double>(coded);
+      slack = std::min(slack, kDeviations * std::sqrt(along));
+      if (!dot_) bias_[e] = static_cast<float>(error * error + query_error_ * query_error_);
+    }
+    slack_[e] = static_cast<float>((slack + turned_) * (1 + 1e-6));
+  }
+  slack_[class_of(CodeBound::kUnknown)] = std::numeric_limits<float>::infinity();
 }
 
 void ScanQuery::code_l2(const Quantizer& quantizer, const float* query, std::size_t width) {
@@ -57,7 +74,7 @@ void ScanQuery::code_l2(const Quantizer& quantizer, const float* query, std::siz
     const double decoded = quantizer.offset(j) + step_ * code_[quantizer.position(j)];
     error += (query[j] - decoded) * (query[j] - decoded);
   }
-  query_error_ = std::sqrt(error) + turned_;
+  query_error_ = std::sqrt(error);
 }
 
 void ScanQuery::code_dot(const Quantizer& quantizer, const float* query, std::size_t width) {
@@ -85,31 +102,30 @@ void ScanQuery::keys(const simd::CodeBatch& batch, std::size_t first, std::int32
 }
 
 void ScanQuery::limits_within(double distance, KeyLimits& limits) const {
-  limits[CodeBound::kUnknown] = std::numeric_limits<std::int32_t>::max();
+  limits[class_of(CodeBound::kUnknown)] = std::numeric_limits<std::int32_t>::max();
   if (dot_) {
-    const double most = distance + absolute_ + dot_base_ + query_error_ * bound_->reach();
-    for (int e = 0; e < CodeBound::kUnknown; ++e) {  // -q.x <= distance: sum >= -(most + |q| error) / unit
-      const double sum = (most + query_norm_ * bound_->error(static_cast<std::uint8_t>(e))) / dot_unit_;
-      limits[static_cast<std::size_t>(e)] = to_key(2 * sum + 1e-6 * std::fabs(sum) + 1);
+    for (std::size_t e = 0; e + 1 < kClasses; ++e) {  // -q.x <= distance: sum >= -(distance + base + slack) / unit
+      const double sum = (distance + absolute_ + dot_base_ + slack_[e]) / dot_unit_;
+      limits[e] = to_key(2 * sum + 1e-6 * std::fabs(sum) + 1);
     }
     return;
   }
   const double squared =
-      cosine_ ? 2 * (distance + absolute_) + bound_->norm_slack() + std::fabs(query_norm_ * query_norm_ - 1) : distance;
-  const double radius = std::sqrt(std::max(squared, 0.0) * (1 + relative_)) + query_error_ + turned_;
-  for (int e = 0; e < CodeBound::kUnknown; ++e) {
-    const double steps = (radius + bound_->error(static_cast<std::uint8_t>(e))) / step_;
-    limits[static_cast<std::size_t>(e)] = to_key(steps * steps * (1 + 1e-9) - static_cast<double>(own_) + 1);
+      (cosine_ ? 2 * (distance + absolute_) + bound_->norm_slack() + std::fabs(query_norm_ * query_norm_ - 1)
+               : distance);
+  const double radius = std::max(squared, 0.0) * (1 + relative_);
+  for (std::size_t e = 0; e + 1 < kClasses; ++e) {
+    const double steps = (std::sqrt(radius + bias_[e]) + slack_[e]) / step_;
+    limits[e] = to_key(steps * steps * (1 + 1e-9) - static_cast<double>(own_) + 1);
   }
 }
 
 double ScanQuery::upper(float worst) const {
   if (std::isinf(worst)) return std::numeric_limits<double>::infinity();
   const double rounded = worst + 1e-6 * std::fabs(worst);  // worst() is computed in float
-  if (dot_) return rounded - dot_base_ + query_error_ * bound_->reach() + absolute_ + 1e-9 * std::fabs(dot_base_);
-  const double d = rounded + query_error_ + turned_;
-  if (!cosine_) return d * d * (1 + relative_);
-  return (d * d + bound_->norm_slack() + std::fabs(query_norm_ * query_norm_ - 1)) / 2 + absolute_;
+  if (dot_) return rounded - dot_base_ + absolute_ + 1e-9 * std::fabs(dot_base_);
+  if (!cosine_) return rounded * rounded * (1 + relative_);
+  return (rounded * rounded + bound_->norm_slack() + std::fabs(query_norm_ * query_norm_ - 1)) / 2 + absolute_;
 }
 
 }  // namespace nestor::index

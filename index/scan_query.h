@@ -22,10 +22,23 @@
 
 namespace nestor::index {
 
+// How much a code may be off.
+enum class ScanMargin {
+  // The error bounds themselves: rows left out are certainly not among the nearest. For exact searches.
+  certain,
+  // Six standard deviations of the rounding, as if its direction were random: errors of a row and a query only matter
+  // along the line between them, a share of 1 / sqrt(coordinates). Rows left out are not among the nearest but for a
+  // vanishing share (docs/performance.md), and on wide vectors many times fewer rows are left to be ranked exactly.
+  trusted,
+};
+
 class ScanQuery {
  public:
-  // Largest key of a row, by its error byte, that may be within some distance.
-  using KeyLimits = std::array<std::int32_t, 256>;
+  // Error bytes are told apart by class: what belongs to a class is computed for every query.
+  static constexpr std::size_t kClasses = 64;
+  static std::size_t class_of(std::uint8_t error) { return error / 4; }
+  // Largest key of a row, by the class of its error byte, that may be within some distance.
+  using KeyLimits = std::array<std::int32_t, kClasses>;
 
   // Whether keys bound the distances of this ranking: not for a cosine over a prefix (its rows have other norms), nor
   // for dot products wider than the codes.
@@ -33,7 +46,7 @@ class ScanQuery {
 
   // REQUIRES: serves(). bound must outlive this object; dim: coordinates of a stored row.
   ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric metric, const PreparedQuery& query,
-            std::size_t dim);
+            std::size_t dim, ScanMargin margin);
 
   bool is_dot() const { return dot_; }
   std::size_t length() const { return signed_.size(); }  // code bytes compared
@@ -42,20 +55,21 @@ class ScanQuery {
   void keys(const simd::CodeBatch& batch, std::size_t first, std::int32_t* sums) const;
   std::int32_t key_of_sum(std::int32_t sum) const { return dot_ ? -2 * sum : static_cast<std::int32_t>(sum - own_); }
 
-  // Every row whose computed distance is at most `distance` has a key of at most limits[its error byte].
+  // Every row whose computed distance is at most `distance` has a key of at most limits[class_of(its error byte)].
   void limits_within(double distance, KeyLimits& limits) const;
   // How far a row of this key and error byte may be, in a unit of the query's own that is cheap to come by; infinity
   // where codes cannot say.
   float worst(std::int32_t key, std::uint8_t error) const {
-    if (!whole_ || error == CodeBound::kUnknown) return std::numeric_limits<float>::infinity();
-    const float by_error = error_unit_ * static_cast<float>(error);
-    if (dot_) return 0.5f * static_cast<float>(dot_unit_) * static_cast<float>(key) + by_error;
-    return static_cast<float>(step_) * std::sqrt(std::max(0.0f, static_cast<float>(key + own_))) + by_error;
+    if (!whole_) return std::numeric_limits<float>::infinity();
+    if (dot_) return 0.5f * static_cast<float>(dot_unit_) * static_cast<float>(key) + slack_[class_of(error)];
+    return static_cast<float>(step_) * std::sqrt(std::max(0.0f, static_cast<float>(key + own_))) +
+           slack_[class_of(error)];
   }
   // The computed distance of a row is at most upper(worst(...)).
   double upper(float worst) const;
 
  private:
+  void fill_slack(ScanMargin margin, std::size_t width, std::size_t coded);
   void code_l2(const Quantizer& quantizer, const float* query, std::size_t width);
   void code_dot(const Quantizer& quantizer, const float* query, std::size_t width);
 
@@ -66,8 +80,9 @@ class ScanQuery {
   std::vector<std::int8_t> signed_;
   std::int64_t own_ = 0;
   double step_ = 1;
-  float error_unit_ = 0;    // of an error byte, in the unit of worst()
-  double query_error_ = 0;  // |q - decode(code(q))|; dot: |q - s / alpha|
+  std::array<float, kClasses> slack_{};  // what code distance and distance may differ by, by class
+  std::array<float, kClasses> bias_{};   // what rounding adds to a squared code distance on average (trusted margin)
+  double query_error_ = 0;               // |q - decode(code(q))|; dot: |q - s / alpha|
   double query_norm_ = 0;
   double dot_base_ = 0, dot_unit_ = 1;  // q.x ~ base + unit * sum
   double relative_ = 0;                 // rounding of the exact distances

@@ -7,6 +7,7 @@
 
 #include "index/exact_scan.h"
 #include "index/ladder.h"
+#include "index/planner.h"
 #include "index/prepared_vector.h"
 #include "index/row_distance.h"
 #include "index/row_list.h"
@@ -26,37 +27,36 @@ class ViewSearch {
     SearchOptions with_width = search_;
     with_width.width = queries.front().width;
     LadderPlan plan = plan_ladder(options_, generation_, with_width);
-    if (filter.restricts()) fit_to_filter(plan);
+    const std::size_t allowed = allowed_rows();
+    std::vector<const PreparedQuery*> all;
+    for (const PreparedQuery& query : queries) all.push_back(&query);
+    plan_walk_or_scan(plan, generation_, search_,
+                      {queries.size(), allowed, search_.k, filter.restricts(), scans_codes(request_for(all))});
     std::vector<std::size_t> to_scan;
     std::vector<RowAnswer> answers(queries.size());
     for (std::size_t i = 0; i < queries.size(); ++i) {
       if (!plan.exact)
         answers[i] = search_ladder(generation_, options_.metric, queries[i], plan, filter, search_.k, search_.explain);
-      // A filter or many deletions can starve the walk; the scan always finds what is there.
-      if (plan.exact || answers[i].rows.size() < std::min<std::size_t>(search_.k, generation_.rows()))
-        to_scan.push_back(i);
+      if (plan.exact || starved(plan, answers[i], allowed)) to_scan.push_back(i);
     }
     scan(queries, to_scan, answers);
-    merge_tails(queries, filter, std::move(answers), results);
+    merge_tails(all, std::move(answers), results);
   }
 
  private:
-  // A walk passes many rows to find an allowed one, and the gap would end it at the k-th of all rows. So a small set is
-  // scanned, and for a larger one the walk goes on until its pool should hold one and a half shortlists of allowed
-  // rows. What a caller has set himself stays.
-  void fit_to_filter(LadderPlan& plan) const {
-    constexpr std::size_t kSmallSet = 4000;
-    constexpr std::size_t kSmallShare = 50;  // 2 %
-    constexpr double kMostExplored = 65536;
+  std::size_t allowed_rows() const {
+    if (search_.allowed_slots.empty()) return generation_.rows();
     std::size_t allowed = 0;
     for (const std::uint64_t word : search_.allowed_slots) allowed += static_cast<std::size_t>(std::popcount(word));
-    if (allowed <= std::max(kSmallSet, generation_.rows() / kSmallShare)) plan.exact = true;
-    if (plan.exact || search_.candidates_to_explore || search_.distance_gap) return;
-    const double share = static_cast<double>(allowed) / static_cast<double>(generation_.rows());
-    const double explore = std::min(1.5 * plan.keep / std::min(share, 1.0), kMostExplored);
-    plan.gap = 0;
-    plan.explore = std::max(plan.explore, static_cast<std::uint32_t>(explore));
-    plan.pool = std::max(plan.pool, plan.explore);
+    return std::min(allowed, generation_.rows());
+  }
+
+  // Whether the scan must answer after all. Few allowed candidates in a walk's pool mean that the filter, or many
+  // deletions, refuse what is near the query: the nearest allowed rows lie where the walk has not been.
+  bool starved(const LadderPlan& plan, const RowAnswer& answer, std::size_t allowed) const {
+    const std::size_t wanted = std::min<std::size_t>(search_.k, allowed);
+    if (answer.rows.size() < wanted) return true;
+    return !search_.allowed_slots.empty() && answer.shortlist < std::min<std::size_t>(plan.keep, allowed);
   }
 
   // Candidates from generation and tail, by distance; duplicates of an updated point cannot both be alive.
@@ -99,7 +99,8 @@ class ViewSearch {
     const Tail& tail = *view_.tail;
     RowDistance distance(generation_, options_.metric, query, options_.dim);
     TopK top(search_.k);
-    for (const auto& [d, i] : hits) top.offer(d, i);
+    for (const auto& [d, i] : hits)  // what died meanwhile must not crowd out what lives
+      if (filter.allows(tail.row(i).slot)) top.offer(d, i);
     for (std::size_t i = seen; i < upto; ++i)
       if (filter.allows(tail.row(i).slot)) top.offer(distance(tail.vector(i)), static_cast<std::uint32_t>(i));
     hits = top.take();
@@ -153,7 +154,13 @@ class ViewSearch {
   }
 
   ScanRequest request_for(std::span<const PreparedQuery* const> queries) const {
-    return {&generation_, options_.metric, options_.dim, queries, search_.k, search_.explain};
+    return {&generation_,
+            options_.metric,
+            options_.dim,
+            queries,
+            search_.k,
+            search_.explain,
+            search_.exact ? ScanMargin::certain : ScanMargin::trusted};
   }
 
   // One pass over the rows for all queries that need it.
@@ -171,14 +178,13 @@ class ViewSearch {
   }
 
   // One pass over the tail for all queries, then what each of them must see of writes that happened meanwhile.
-  void merge_tails(std::span<const PreparedQuery> queries, const RowFilter& filter, std::vector<RowAnswer> answers,
+  void merge_tails(std::span<const PreparedQuery* const> queries, std::vector<RowAnswer> answers,
                    QueryResult* results) const {
-    std::vector<const PreparedQuery*> all;
-    for (const PreparedQuery& query : queries) all.push_back(&query);
+    const RowFilter filter(generation_, dead_, search_.allowed_slots);
     const std::size_t seen = view_.tail->size();
-    auto hits = scan_tail(request_for(all), *view_.tail, seen, filter);
+    auto hits = scan_tail(request_for(queries), *view_.tail, seen, filter);
     for (std::size_t i = 0; i < queries.size(); ++i)
-      results[i] = finish(queries[i], std::move(answers[i]), std::move(hits[i]), seen);
+      results[i] = finish(*queries[i], std::move(answers[i]), std::move(hits[i]), seen);
   }
 
   const View& view_;

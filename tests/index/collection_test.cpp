@@ -138,6 +138,7 @@ TEST_CASE("the ladder finds nearly all neighbours with every metric, rotation an
           const std::span<const float> q(queries.data() + i * kDim, kDim);
           SearchOptions s;
           s.explain = true;
+          s.distance_gap = metric == Metric::dot ? 0.0f : 0.2f;  // so few rows would be scanned otherwise
           const auto r = f.collection->search(q, s);
           REQUIRE(r.stages.size() == (leading ? 3 : 2));
           CHECK(r.stages[0].name == "walk");
@@ -324,12 +325,13 @@ TEST_CASE("a filtered search is as good as an unfiltered one, by walk or by scan
   f.fill(12000);
   f.collection->build();
   const auto queries = nested_vectors(20, kDim, 8);
-  for (const std::uint64_t every : {2u, 10u}) {  // half of the rows are walked, a tenth is scanned
+  for (const std::uint64_t every : {2u, 10u}) {  // half of the rows are walked when asked for, a tenth is scanned
     RowChoice choice{[&](const RowHeader& row, std::string_view) { return row.id.low % every == 0; }, false, {}};
     const auto allowed = f.collection->select_slots(choice);
     SearchOptions s;
     s.allowed_slots = allowed;
     s.explain = true;
+    if (every == 2) s.candidates_to_explore = 80;
     Fixture truth;
     for (const auto& [id, row] : f.model)
       if (id % every == 0) truth.model[id] = row;
@@ -341,6 +343,25 @@ TEST_CASE("a filtered search is as good as an unfiltered one, by walk or by scan
       found += recall(ids_of(result), truth.brute_force(q, kDim, 10));
     }
     CHECK(found / 20 >= (every == 2 ? 0.97 : 1.0));
+  }
+}
+
+TEST_CASE("a filter that refuses what is near the query does not cost recall") {
+  Fixture f;
+  f.fill(12000);
+  f.collection->build();
+  const auto queries = nested_vectors(10, kDim, 8);
+  for (std::size_t i = 0; i < 10; ++i) {
+    const float* q = queries.data() + i * kDim;
+    const auto order = f.brute_force(q, kDim, 12000);
+    std::vector<std::uint64_t> allowed(12000 / 64 + 1, 0);
+    for (std::size_t place = 6000; place < 12000; ++place) allowed[order[place] / 64] |= std::uint64_t{1} << (order[place] % 64);
+    for (const std::optional<std::uint32_t> explore : {std::optional<std::uint32_t>(), std::optional<std::uint32_t>(100)}) {
+      SearchOptions s;
+      s.allowed_slots = allowed;
+      s.candidates_to_explore = explore;
+      CHECK(ids_of(f.collection->search({q, kDim}, s)) == std::vector<std::uint64_t>(order.begin() + 6000, order.begin() + 6010));
+    }
   }
 }
 
@@ -431,6 +452,7 @@ TEST_CASE("batches answer like single searches") {
   for (const bool exact : {false, true}) {
     SearchOptions s;
     s.exact = exact;
+    if (!exact) s.candidates_to_explore = 40;  // a batch may find scanning cheaper where one query walks
     const auto batch = f.collection->search_batch(queries, 37, s, 2);
     REQUIRE(batch.size() == 37);
     for (std::size_t i = 0; i < 37; ++i)

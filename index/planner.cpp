@@ -1,0 +1,75 @@
+#include "index/planner.h"
+
+#include <algorithm>
+
+namespace nestor::index {
+namespace {
+
+constexpr double kWalkStart = 5000, kEvaluation = 40, kEvaluationByte = 0.25, kPoolEntry = 0.02, kRankedRow = 350;
+constexpr double kScanStart = 15000, kSurvivors = 500;              // the latter for each of the k
+constexpr double kAloneRow = 4, kAloneByte = 0.045;                 // one query, rows in order
+constexpr double kAloneGatheredRow = 20, kAloneGatheredByte = 0.1;  // ... rows picked from all over
+constexpr double kPackRow = 3, kPackByte = 0.1;                     // once a batch
+constexpr double kPackGatheredRow = 25, kPackGatheredByte = 0.15;
+constexpr double kPackedRow = 1.2, kPackedByte = 0.013;  // each query of the batch
+constexpr double kExactRow = 5, kExactByte = 0.06;       // no codes
+
+constexpr double kMostExplored = 65536, kLeastExplored = 100;
+constexpr double kShortlists = 1.5;
+constexpr std::size_t kScannedTogether = 64;
+
+bool asked_for_a_walk(const SearchOptions& search) {
+  return search.candidates_to_explore || search.distance_gap || !search.stages.empty() || !search.entry_slots.empty();
+}
+
+void fit_to_filter(LadderPlan& plan, const Generation& generation, const SearchOptions& search, std::size_t allowed) {
+  if (search.candidates_to_explore || search.distance_gap) return;
+  const double share = static_cast<double>(allowed) / static_cast<double>(generation.rows());
+  const double explore = kShortlists * plan.keep / std::clamp(share, 1e-9, 1.0);
+  plan.gap = 0;
+  plan.explore = static_cast<std::uint32_t>(std::clamp(explore, kLeastExplored, kMostExplored));
+  plan.pool = std::max({plan.explore, plan.keep, search.k});
+}
+
+}  // namespace
+
+double walk_cost(const Generation& generation, const LadderPlan& plan, std::uint32_t k) {
+  const WalkEffort& effort = plan.graph->effort;
+  double evaluations = effort.evaluations(plan.explore);
+  if (plan.gap > 0) evaluations = std::min(evaluations, effort.evaluations_to_gap(k));
+  const auto length = static_cast<double>(generation.quantizer().code_length(plan.walk_width));
+  return kWalkStart + evaluations * (kEvaluation + kEvaluationByte * length + kPoolEntry * plan.pool) +
+         kRankedRow * plan.rerank;
+}
+
+double scan_cost(const Generation& generation, std::uint32_t width, const PlannedQueries& queries) {
+  const auto rows = static_cast<double>(queries.allowed);
+  if (!queries.by_codes) {
+    const double bytes = static_cast<double>(width) * (generation.matrix().scalar_type == ScalarType::float32 ? 4 : 2);
+    return rows * (kExactRow + kExactByte * bytes);
+  }
+  const Quantizer& quantizer = generation.quantizer();
+  const auto length =
+      static_cast<double>(quantizer.code_length(std::min(width, static_cast<std::uint32_t>(quantizer.dim()))));
+  const bool gathered = queries.allowed * 5 < generation.rows() * 4;
+  double row = 0;
+  if (queries.count == 1) {
+    row = gathered ? kAloneGatheredRow + kAloneGatheredByte * length : kAloneRow + kAloneByte * length;
+  } else {
+    const double pack = gathered ? kPackGatheredRow + kPackGatheredByte * length : kPackRow + kPackByte * length;
+    row = kPackedRow + kPackedByte * length + pack / static_cast<double>(std::min(queries.count, kScannedTogether));
+  }
+  return kScanStart + rows * row + kSurvivors * queries.k;
+}
+
+void plan_walk_or_scan(LadderPlan& plan, const Generation& generation, const SearchOptions& search,
+                       const PlannedQueries& queries) {
+  if (plan.exact) return;
+  if (queries.filtered)
+    fit_to_filter(plan, generation, search, queries.allowed);
+  else if (asked_for_a_walk(search))
+    return;
+  plan.exact = scan_cost(generation, plan.rank_width, queries) < walk_cost(generation, plan, queries.k);
+}
+
+}  // namespace nestor::index
