@@ -12,7 +12,7 @@ base=(
   libhnswlib-dev libeigen3-dev                               # index
   libboost-dev nlohmann-json3-dev libspdlog-dev libcli11-dev  # server and command line
   libssl-dev zlib1g-dev prometheus-cpp-dev                   # server: TLS and keys, gzip, metrics
-  python3 python3-numpy curl                                 # scripts and their tests
+  python3 python3-dev python3-numpy pybind11-dev curl        # the Python package, scripts and their tests
 )
 tests=(catch2 openssl python3-jsonschema)
 bench=(libbenchmark-dev libfaiss-dev libopenblas-dev libhdf5-dev wrk)

@@ -1,67 +1,28 @@
 // kNN-LM: next-token distributions, made next to the data so that the neighbours never cross the wire.
-#include <cmath>
 #include <limits>
 
-#include "index/knn_lm.h"
 #include "server/fields.h"
 #include "server/handlers/handlers.h"
 #include "server/json_writer.h"
+#include "server/knnlm_request.h"
 #include "server/search_params.h"
-#include "server/vector_reader.h"
 
 namespace nestor::server {
 namespace {
 
-constexpr std::uint64_t kDefaultNeighbours = 1024;
-constexpr std::uint64_t kDefaultTop = 10;
+using Datastores = std::shared_ptr<DatastoreCatalog>;
 
-struct LookupRequest {
-  index::LookupOptions options;
-  std::vector<float> queries;  // [count x dim]
-  std::size_t count = 0;
-};
-
-index::LookupOptions read_options(const JsonValue& body) {
-  index::LookupOptions options;
-  options.search.k = static_cast<std::uint32_t>(
-      integer_field(body, "k", {1, index::kMaxNeighbours}).value_or(kDefaultNeighbours));
-  options.top = static_cast<std::uint32_t>(
-      integer_field(body, "top", {0, std::numeric_limits<std::uint32_t>::max()}).value_or(kDefaultTop));
-  if (const auto temperature = number_field(body, "temperature")) {
-    if (!(*temperature > 0)) {
-      std::string shown;
-      append_double(shown, *temperature);
-      validation_error("temperature", "value " + shown + " invalid, must be greater than 0");
-    }
-    options.temperature = *temperature;
-  }
-  read_search_params(body, options.search);
-  return options;
+void append_field(std::string& out, std::string_view name, double value) {
+  out += ",\"";
+  out += name;
+  out += "\":";
+  append_double(out, value);
 }
-
-LookupRequest read_request(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits) {
-  expect_object(body, "body");
-  refuse_fields(body, {"filter"});
-  LookupRequest request;
-  request.options = read_options(body);
-  const JsonValue queries = required_field(body, "queries");
-  expect_array(queries, "queries");
-  request.count = queries.size();
-  if (request.count == 0) wrong_input("`queries` is empty");
-  if (request.count > limits.searches)
-    wrong_input(std::to_string(request.count) + " queries in one lookup, at most " + std::to_string(limits.searches) +
-                " are allowed");
-  if (queries.is_number_array()) format_error("`queries` is a list of vectors, one vector goes in double brackets");
-  const std::size_t dim = target->options().dim;
-  const auto items = queries.items();
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const std::string where = "queries[" + std::to_string(i) + "]";
-    const JsonValue vector = dense_vector(items[i], *target.schema, where);
-    const std::size_t length = vector_length(vector, where, dim);
-    if (length != dim) dimension_error(dim, length);
-    append_coordinates(vector, where, request.queries, dim);
-  }
-  return request;
+void append_field(std::string& out, std::string_view name, std::uint32_t value) {
+  out += ",\"";
+  out += name;
+  out += "\":";
+  append_unsigned(out, value);
 }
 
 void append_distribution(std::string& out, const index::LookupResult& result, bool explain) {
@@ -71,12 +32,13 @@ void append_distribution(std::string& out, const index::LookupResult& result, bo
     out += first ? "{\"token\":" : ",{\"token\":";
     first = false;
     append_unsigned(out, token.token);
-    out += ",\"probability\":";
-    append_double(out, token.probability);
+    append_field(out, "probability", token.probability);
     out += '}';
   }
-  out += "],\"neighbours\":";
-  append_unsigned(out, result.neighbours);
+  out += ']';
+  append_field(out, "neighbours", result.neighbours);
+  append_field(out, "searched", result.searched);
+  append_field(out, "total_variation_bound", result.total_variation_bound);
   if (explain) {
     out += ",\"explain\":";
     append_stage_reports(out, result.stages);
@@ -84,16 +46,75 @@ void append_distribution(std::string& out, const index::LookupResult& result, bo
   out += '}';
 }
 
-void lookup(Context& context, const Call& call, Response& response) {
+void lookup(Context& context, const Datastores& datastores, const Call& call, Response& response) {
   const OpenCollection target = context.catalog.open(call.parameters[0]);
   const JsonDocument document(call.request.body, context.limits.json_depth);
-  const LookupRequest request = read_request(document.root(), target, context.limits);
-  const auto results = index::lookup(*target.collection, request.queries, request.count, request.options,
-                                     context.limits.search_threads);
+  const JsonValue body = document.root();
+  expect_object(body, "body");
+  const storage::DatastoreQuery query = read_datastore_query(body, context.limits);
+  const VectorList queries = read_vectors(body, "queries", target, context.limits);
+  const auto results = datastores->open(target.collection).lookup(queries.values, queries.count, query);
   response.body += "{\"distributions\":[";
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (i) response.body += ',';
-    append_distribution(response.body, results[i], request.options.search.explain);
+    append_distribution(response.body, results[i], query.options.search.explain);
+    check_answer_size(response.body.size(), context.limits.answer_bytes);
+  }
+  response.body += "]}";
+}
+
+void score(Context& context, const Datastores& datastores, const Call& call, Response& response) {
+  const OpenCollection target = context.catalog.open(call.parameters[0]);
+  const JsonDocument document(call.request.body, context.limits.json_depth);
+  const JsonValue body = document.root();
+  expect_object(body, "body");
+  const storage::DatastoreQuery query = read_datastore_query(body, context.limits);
+  const VectorList queries = read_vectors(body, "queries", target, context.limits);
+  required_field(body, "targets");
+  const auto wide = read_unsigned(body, "targets", std::numeric_limits<std::uint32_t>::max());
+  const std::vector<std::uint32_t> targets(wide.begin(), wide.end());
+  required_field(body, "lm_log_probabilities");
+  const std::vector<float> lm = read_floats(body, "lm_log_probabilities");
+  std::vector<float> lambdas = read_floats(body, "lambda");
+  if (lambdas.empty()) lambdas = {0.25f};
+  const auto scores =
+      datastores->open(target.collection).score(queries.values, queries.count, {targets, lm, lambdas}, query);
+  response.body += "{\"scores\":[";
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    response.body += i ? ",{\"log_probability\":" : "{\"log_probability\":";
+    append_double(response.body, scores[i].log_probability);
+    append_field(response.body, "knn_log_probability", scores[i].knn_log_probability);
+    append_field(response.body, "neighbours", scores[i].neighbours);
+    append_field(response.body, "searched", scores[i].searched);
+    append_field(response.body, "total_variation_bound", scores[i].total_variation_bound);
+    response.body += '}';
+  }
+  response.body += "]}";
+}
+
+void search(Context& context, const Datastores& datastores, const Call& call, Response& response) {
+  const OpenCollection target = context.catalog.open(call.parameters[0]);
+  const JsonDocument document(call.request.body, context.limits.json_depth);
+  const JsonValue body = document.root();
+  expect_object(body, "body");
+  const storage::DatastoreQuery query = read_datastore_query(body, context.limits);
+  const VectorList queries = read_vectors(body, "queries", target, context.limits);
+  const auto results = datastores->open(target.collection).search(queries.values, queries.count, query);
+  const index::Metric metric = target.collection->options().metric;
+  response.body += "{\"neighbours\":[";
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    response.body += i ? ",[" : "[";
+    bool first = true;
+    for (const index::Hit& hit : results[i].hits) {
+      response.body += first ? "{\"id\":" : ",{\"id\":";
+      first = false;
+      append_id(response.body, hit.id);
+      response.body += ",\"distance\":";
+      append_float(response.body, metric == index::Metric::l2 ? hit.distance : hit.score);
+      if (hit.value) append_field(response.body, "token", *hit.value);
+      response.body += '}';
+    }
+    response.body += ']';
     check_answer_size(response.body.size(), context.limits.answer_bytes);
   }
   response.body += "]}";
@@ -102,8 +123,17 @@ void lookup(Context& context, const Call& call, Response& response) {
 }  // namespace
 
 void add_knnlm_routes(Router& router, Context& context) {
-  router.add({"POST", "/collections/{name}/knnlm/lookup", Lane::read, true,
-              [&](const Call& call, Response& response) { lookup(context, call, response); }});
+  const auto datastores = std::make_shared<DatastoreCatalog>();
+  const auto add = [&](const std::string& name, auto handler) {
+    router.add({"POST", "/collections/{name}/knnlm/" + name, Lane::read, true,
+                [&context, datastores, handler](const Call& call, Response& response) {
+                  handler(context, datastores, call, response);
+                }});
+  };
+  add("lookup", lookup);
+  add("score", score);
+  add("search", search);
+  add_knnlm_row_routes(router, context, datastores);
 }
 
 }  // namespace nestor::server
