@@ -2,6 +2,7 @@
 // Best-first search over a frozen graph: the walk.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -91,7 +92,7 @@ class Walk {
       s_.coming.count = 0;
     } while (chosen != kNoSlot || s_.arrived.count != 0);
     frontier_.end(s_.found);
-    counters_.stopped_by_gap = frontier_.stopped_by_gap();
+    frontier_.report(counters_);
     return counters_;
   }
 
@@ -123,13 +124,32 @@ class Walk {
   // The next candidate to expand, its links sent for; kNoSlot when none is worth it now.
   std::uint32_t choose() {
     std::uint64_t candidate = 0;
-    if (!frontier_.pop(candidate)) return kNoSlot;
+    if (!frontier_.pop(candidate, s_.coming.count != 0)) return kNoSlot;
     ++counters_.hops;
     const std::uint32_t row = row_of(candidate);
     const auto* links = reinterpret_cast<const char*>(graph_.links(row));
     for (std::size_t byte = 0; byte < graph_.degree() * sizeof(std::uint32_t); byte += 64)
       __builtin_prefetch(links + byte);
     return row;
+  }
+
+  // The gap is reached. Decided once, when nothing is under way that could still change what the rule sees.
+  bool takes_second_look() {
+    if (limits_.deferral == nullptr || counters_.features || s_.coming.count != 0) return false;
+    const CandidatePool& pool = s_.pool;
+    const double kth = std::max(1.0, static_cast<double>(pool.key(limits_.k - 1)));
+    const auto relative = [&](std::size_t i) {
+      return static_cast<double>(pool.key(std::min(i, pool.size() - 1))) / kth;
+    };
+    const double hops = static_cast<double>(counters_.hops) + 1;
+    const double calm = (hops - static_cast<double>(last_change_)) / hops;
+    const auto f = [](double value) { return static_cast<float>(value); };
+    counters_.features = WalkFeatures{f(relative(0)),        f(relative(limits_.k) - 1), f(relative(limits_.keep - 1) - 1),
+                                      f(calm), f(std::log(hops)),         f(std::log(kth))};
+    if (!(limits_.deferral->score(*counters_.features) > limits_.deferral->threshold)) return false;
+    counters_.went_on = true;
+    gap_ = reach_;
+    return pool.key(next_) <= beyond(pool.key(limits_.k - 1), gap_);
   }
 
   const FrozenGraph& graph_;

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <random>
 #include <unordered_map>
 
+#include "index/certificate_book.h"
 #include "index/error.h"
 #include "index/generation.h"
 #include "index/generation_builder.h"
@@ -39,11 +41,15 @@ struct Collection::Impl {
   std::atomic<bool> building{false};
   std::atomic<Sequence> last_sequence{0};
   std::atomic<Sequence> payload_sequence{0};
+  std::atomic<Slot> next_slot_now{0};  // next_slot, for readers
 
   // The lock is held to copy a pointer, never during a search, a write or a build. (libstdc++ 12's
   // atomic<shared_ptr> does the same with a spin lock that the thread sanitizer cannot follow.)
   mutable std::mutex view_mutex;
   std::shared_ptr<const View> view;
+
+  std::mutex certificate_mutex;  // those who change the book, over the write to the store
+  CertificateBook book;
 
   std::shared_ptr<const View> current() const {
     const std::lock_guard lock(view_mutex);
@@ -65,10 +71,22 @@ struct Collection::Impl {
     sequence = state.sequence;
     last_sequence = state.sequence;
     next_slot = state.next_slot;
+    next_slot_now = next_slot;
     points = state.points;
     dead.reserve(next_slot);
     records->for_each_dead([&](Slot slot) { dead.insert(slot); });
     publish_view(load_generation());
+    load_certificates();
+  }
+
+  // A measurement that cannot be read is one to take again, and no reason to keep the rows from being served.
+  void load_certificates() {
+    try {
+      book.replace(records->read_certificates());
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::data_loss && e.code() != ErrorCode::failed_precondition) throw;
+      say(std::string(e.what()) + "; calibrate again");
+    }
   }
 
   std::shared_ptr<const Generation> load_generation() {
@@ -183,6 +201,7 @@ struct Collection::Impl {
     if (!operation.payloads.empty()) payload_sequence = sequence;
     last_sequence = sequence;
     next_slot = operation.next_slot;
+    next_slot_now = next_slot;
   }
 
   static std::vector<PointId> without_repetition(std::span<const PointId> in) {
@@ -250,9 +269,94 @@ struct Collection::Impl {
   void search(std::span<const float> queries, std::size_t count, const SearchOptions& search,
               QueryResult* results) const {
     for (auto v = current();; v = current()) {
-      search_view(*v, options, dead, queries, count, search, results);
+      if (search.target_recall || search.max_latency_ms)
+        search_to_target(*v, queries, count, search, results);
+      else
+        search_view(*v, options, dead, queries, count, search, results);
       if (current() == v) return;
     }
+  }
+
+  ServedState served(const View& v) const {
+    return {v.generation->sequence(), v.generation->fingerprint(), next_slot_now.load(), points.load()};
+  }
+
+  PolicySpace space(const View& v, std::uint32_t k) const {
+    const WidthGraph* graph = v.generation->graph_for(options.dim);
+    const auto coded = static_cast<std::uint32_t>(v.generation->quantizer().dim());
+    return {k, options.metric, graph == nullptr ? options.dim : graph->width, coded, options.dim};
+  }
+
+  // A scan misses nothing, so it keeps any promise; without a graph every search is one.
+  void search_to_target(const View& v, std::span<const float> queries, std::size_t count, const SearchOptions& search,
+                        QueryResult* results) const {
+    if (search.candidates_to_explore || search.distance_gap || !search.stages.empty() || search.policy)
+      throw Error(ErrorCode::invalid_argument,
+                  "a target recall or latency budget decides how deep the search goes: leave out ef, distance gap and "
+                  "stages");
+    DepthChoice depth = book.choose(search, {served(v), space(v, search.k)});
+    SearchOptions deep = search;
+    deep.exact = search.exact || (search.target_recall && *search.target_recall >= 1) || v.generation->graphs().empty();
+    if (deep.exact)
+      depth.certification = {true, 0, 1, {}, "exact search"};
+    else
+      deep.policy = depth.policy;
+    search_view(v, options, dead, queries, count, deep, results);
+    for (std::size_t i = 0; i < count; ++i) {
+      results[i].certification = depth.certification;
+      results[i].certification->exit_stage = results[i].exit_stage;
+    }
+  }
+
+  // ---- certificates ----
+
+  std::vector<Certificate> keep_certificates(std::vector<Certificate> fresh) {
+    const std::lock_guard lock(certificate_mutex);
+    const ServedState now = served(*current());
+    for (const Certificate& c : fresh)
+      if (const std::string stale = why_stale(c, now); !stale.empty())
+        throw Error(ErrorCode::failed_precondition, "the calibration is out of date: " + stale);
+    const std::size_t count = fresh.size();
+    auto list = merged(*book.all(), std::move(fresh), now);
+    records->write_certificates(list);
+    std::vector<Certificate> kept(list.end() - static_cast<std::ptrdiff_t>(count), list.end());
+    book.replace(std::move(list));
+    return kept;
+  }
+
+  std::size_t drop_certificates() {
+    const std::lock_guard lock(certificate_mutex);
+    const std::size_t count = book.all()->size();
+    records->write_certificates({});
+    book.replace({});
+    return count;
+  }
+
+  bool withdraw_certificate(std::uint64_t id, const std::string& why) {
+    const std::lock_guard lock(certificate_mutex);
+    CertificateBook::List list = *book.all();
+    const auto found = std::find_if(list.begin(), list.end(), [&](const Certificate& c) { return c.id == id; });
+    if (found == list.end()) return false;
+    found->withdrawn = why;
+    records->write_certificates(list);
+    book.replace(std::move(list));
+    return true;
+  }
+
+  std::vector<SampledRow> sample_rows(std::size_t count, std::uint64_t seed) const {
+    std::vector<Slot> slots;
+    records->for_each_header(0, [&](const RowHeader& header) {
+      slots.push_back(header.slot);
+      return true;
+    });
+    std::mt19937_64 rng(seed);
+    std::vector<SampledRow> rows;
+    for (std::size_t i = 0; i < slots.size() && rows.size() < count; ++i) {  // Fisher-Yates, as far as needed
+      std::swap(slots[i], slots[i + rng() % (slots.size() - i)]);
+      SampledRow row{slots[i], std::vector<float>(options.dim)};
+      if (records->read_vector(row.slot, row.vector)) rows.push_back(std::move(row));
+    }
+    return rows;
   }
 };
 
@@ -404,6 +508,20 @@ CollectionInfo Collection::info() const {
     info.indexed_points = info.points > alive_in_tail ? info.points - alive_in_tail : 0;
   }
   return info;
+}
+
+std::vector<Certificate> Collection::certificates() const { return *impl_->book.all(); }
+std::vector<Certificate> Collection::keep_certificates(std::vector<Certificate> fresh) {
+  return impl_->keep_certificates(std::move(fresh));
+}
+std::size_t Collection::drop_certificates() { return impl_->drop_certificates(); }
+bool Collection::withdraw_certificate(std::uint64_t id, const std::string& why) {
+  return impl_->withdraw_certificate(id, why);
+}
+ServedState Collection::served_state() const { return impl_->served(*impl_->current()); }
+PolicySpace Collection::policy_space(std::uint32_t k) const { return impl_->space(*impl_->current(), k); }
+std::vector<SampledRow> Collection::sample_rows(std::size_t count, std::uint64_t seed) const {
+  return impl_->sample_rows(count, seed);
 }
 
 }  // namespace nestor::index

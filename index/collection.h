@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "index/certificate.h"
 #include "index/options.h"
 #include "index/record_store.h"
 #include "index/row_choice.h"
@@ -57,6 +58,14 @@ struct Hit {
 struct QueryResult {
   std::vector<Hit> hits;      // nearest first
   std::vector<StageReport> stages;
+  const char* exit_stage = "";                  // what ended the query, see Certification
+  std::optional<Certification> certification;   // when a target or a budget was given
+};
+
+// A row to calibrate with where there are no queries.
+struct SampledRow {
+  Slot slot = kNoSlot;
+  std::vector<float> vector;
 };
 
 struct BuildProgress {
@@ -155,6 +164,20 @@ class Collection {
   bool wants_build() const;
 
   CollectionInfo info() const;
+
+  // Calibration (calibrator.h). The certificates stand in the record store; searches with a target see them at once.
+  std::vector<Certificate> certificates() const;
+  // Puts fresh certificates in force, durably, in place of older ones for the same question; returns them with their
+  // ids. Throws failed_precondition when the collection no longer serves what they were measured on.
+  std::vector<Certificate> keep_certificates(std::vector<Certificate> fresh);
+  // All of them, also those that serve other questions. Returns how many there were.
+  std::size_t drop_certificates();
+  // The monitor's alarm, durable: the certificate no longer serves. False: there is none of that id.
+  bool withdraw_certificate(std::uint64_t id, const std::string& why);
+  ServedState served_state() const;
+  PolicySpace policy_space(std::uint32_t k) const;
+  // Live rows drawn without repetition, at most `count`, in drawn order.
+  std::vector<SampledRow> sample_rows(std::size_t count, std::uint64_t seed) const;
 
  private:
   struct Impl;

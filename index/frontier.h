@@ -3,9 +3,11 @@
 // Two kinds with one interface; the walk is compiled for each.
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "index/bucket_queue.h"
@@ -20,8 +22,11 @@ class SortedFrontier {
   void start(const WalkLimits& limits, std::size_t batch) {
     limits_ = limits;
     enough_ = std::max(limits.k, limits.keep);
-    next_ = 0;
-    stopped_by_gap_ = false;
+    gap_ = limits.gap;
+    reach_ = limits.deferral != nullptr ? std::max(limits.gap, limits.deferral->gap) : limits.gap;
+    next_ = popped_ = last_change_ = 0;
+    stopped_by_gap_ = went_on_ = false;
+    features_.reset();
     pool_.start(limits.pool, batch);
   }
 
@@ -30,29 +35,39 @@ class SortedFrontier {
   std::uint32_t insertion_limit() const {
     std::uint32_t limit = pool_.full() ? pool_.key(pool_.size() - 1) : std::numeric_limits<std::uint32_t>::max();
     if (limits_.gap > 0 && pool_.size() >= enough_) {
-      const double bound = std::max(gap_end(), static_cast<double>(pool_.key(limits_.keep - 1)));
+      const double bound = std::max(gap_end(reach_), static_cast<double>(pool_.key(limits_.keep - 1)));
       if (bound < limit) limit = static_cast<std::uint32_t>(bound) + 1;
     }
     return limit;
   }
 
-  void insert(std::uint64_t* fresh, std::size_t count) { next_ = std::min(next_, pool_.insert(fresh, count)); }
+  void insert(std::uint64_t* fresh, std::size_t count) {
+    const std::size_t position = pool_.insert(fresh, count);
+    next_ = std::min(next_, position);
+    if (position < limits_.k) last_change_ = popped_;
+  }
 
-  // The nearest candidate not yet expanded, now marked so; false: none is worth it now.
-  bool pop(std::uint64_t& candidate) {
+  // The nearest candidate not yet expanded, now marked so; false: none is worth it now. under_way: rows are on their way
+  // that may still change what stands here.
+  bool pop(std::uint64_t& candidate, bool under_way) {
     const std::size_t end = std::min<std::size_t>(pool_.size(), limits_.explore);
     while (next_ < end && pool_.expanded(next_)) ++next_;
     if (next_ >= end) return false;
-    if (limits_.gap > 0 && pool_.size() >= enough_ && pool_.key(next_) > gap_end()) {
+    if (gap_ > 0 && pool_.size() >= enough_ && pool_.key(next_) > gap_end(gap_) && !takes_second_look(under_way)) {
       stopped_by_gap_ = true;
       return false;
     }
     candidate = pool_[next_];
     pool_.mark_expanded(next_);
+    ++popped_;
     return true;
   }
 
-  bool stopped_by_gap() const { return stopped_by_gap_; }
+  void report(WalkCounters& counters) const {
+    counters.stopped_by_gap = stopped_by_gap_;
+    counters.went_on = went_on_;
+    counters.features = features_;
+  }
   // All candidates kept, nearest first.
   void end(std::vector<std::uint64_t>& out) const {
     out.resize(pool_.size());
@@ -60,17 +75,45 @@ class SortedFrontier {
   }
 
  private:
-  double gap_end() const { return static_cast<double>(pool_.key(limits_.k - 1)) * (1.0 + limits_.gap); }
+  double gap_end(float gap) const { return static_cast<double>(pool_.key(limits_.k - 1)) * (1.0 + gap); }
+
+  // The gap is reached. Decided once, when nothing is under way that could still change what the rule sees.
+  bool takes_second_look(bool under_way) {
+    if (limits_.deferral == nullptr || features_ || under_way) return false;
+    const double kth = std::max(1.0, static_cast<double>(pool_.key(limits_.k - 1)));
+    const auto relative = [&](std::size_t i) {
+      return static_cast<double>(pool_.key(std::min(i, pool_.size() - 1))) / kth;
+    };
+    const double hops = static_cast<double>(popped_) + 1;
+    const double calm = (hops - static_cast<double>(last_change_)) / hops;
+    const auto f = [](double value) { return static_cast<float>(value); };
+    features_ = WalkFeatures{f(relative(0)),
+                             f(relative(limits_.k) - 1),
+                             f(relative(limits_.keep - 1) - 1),
+                             f(calm),
+                             f(std::log(hops)),
+                             f(std::log(kth))};
+    if (!(limits_.deferral->score(*features_) > limits_.deferral->threshold)) return false;
+    went_on_ = true;
+    gap_ = reach_;
+    return pool_.key(next_) <= gap_end(gap_);
+  }
 
   WalkLimits limits_;
-  std::size_t enough_ = 0;  // candidates before the gap may end the walk
-  std::size_t next_ = 0;    // every candidate before it is expanded
-  bool stopped_by_gap_ = false;
+  std::size_t enough_ = 0;       // candidates before the gap may end the walk
+  float gap_ = 0;                // in force
+  float reach_ = 0;              // the widest that may come into force: what lies within is kept
+  std::size_t next_ = 0;         // every candidate before it is expanded
+  std::size_t popped_ = 0;
+  std::size_t last_change_ = 0;  // popped when the k nearest last changed
+  bool stopped_by_gap_ = false, went_on_ = false;
+  std::optional<WalkFeatures> features_;
   CandidatePool pool_;
 };
 
 // Order up to a bucket, for large k. The walk ends after limits.explore expansions, which may be fewer than limits.keep
-// candidates; a gap, also a negative one, ends it where the k-th candidate's key times (1 + gap) is passed.
+// candidates; a gap, also a negative one, ends it where the k-th candidate's key times (1 + gap) is passed. Takes no
+// second look.
 class BucketFrontier {
  public:
   void start(const WalkLimits& limits, std::size_t) {
@@ -83,7 +126,7 @@ class BucketFrontier {
   std::uint32_t insertion_limit() const { return queue_.insertion_limit(); }
   void insert(std::uint64_t* fresh, std::size_t count) { queue_.insert(fresh, count); }
 
-  bool pop(std::uint64_t& candidate) {
+  bool pop(std::uint64_t& candidate, bool) {
     if (popped_ >= limits_.explore || !queue_.pop(candidate)) return false;
     if (limits_.gap != 0 && queue_.full() && key_of(candidate) > queue_.last_key() * (1.0 + limits_.gap)) {
       stopped_by_gap_ = true;
@@ -94,7 +137,7 @@ class BucketFrontier {
     return true;
   }
 
-  bool stopped_by_gap() const { return stopped_by_gap_; }
+  void report(WalkCounters& counters) const { counters.stopped_by_gap = stopped_by_gap_; }
   // The limits.keep nearest candidates met, unsorted.
   void end(std::vector<std::uint64_t>& out) const { queue_.end(out); }
 

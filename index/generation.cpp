@@ -77,6 +77,7 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
   const auto matrix = sections.of<std::byte>("rows", rows * options.dim * (type == ScalarType::float32 ? 4 : 2));
   out->matrix_ = {matrix.data(), rows, options.dim, type};
 
+  if (sections.has("policy")) out->default_gap_ = DefaultPolicy::from_bytes(sections.raw("policy")).gap;
   if (sections.has("quantizer")) {
     out->quantizer_ = Quantizer::from_bytes(sections.raw("quantizer"), coded_widths(options));
     if (out->rotation_) out->query_columns_ = out->rotation_->columns(coded_widths(options).back());
@@ -93,7 +94,7 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
     }
     for (WidthGraph& graph : out->graphs_) graph.effort = WalkEffort::measure(*out, graph, options.metric);
   }
-  if (sections.has("policy")) out->default_gap_ = DefaultPolicy::from_bytes(sections.raw("policy")).gap;
+  out->fingerprint_ = loaded.fingerprint;
   out->owner_ = loaded.owner;
   return out;
 }

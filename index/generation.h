@@ -56,6 +56,7 @@ class Generation {
 
   Sequence sequence() const { return sequence_; }
   Slot next_slot() const { return next_slot_; }  // every live slot below it is inside
+  std::uint64_t fingerprint() const { return fingerprint_; }  // LoadedSections::fingerprint; 0 without a generation
   std::size_t rows() const { return matrix_.rows; }
   const RowMatrix& matrix() const { return matrix_; }  // as stored: exact, not rotated
   Slot slot_of(std::uint32_t row) const { return slots_[row]; }
@@ -85,6 +86,7 @@ class Generation {
  private:
   Sequence sequence_ = 0;
   Slot next_slot_ = 0;
+  std::uint64_t fingerprint_ = 0;
   RowMatrix matrix_;
   std::span<const Slot> slots_;
   std::span<const PointEntry> points_;

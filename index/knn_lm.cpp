@@ -212,6 +212,7 @@ std::vector<LookupResult> lookup(const Collection& collection, std::span<const f
     result.searched = answer.searched;
     result.total_variation_bound = answer.bound;
     result.stages = std::move(answer.found.stages);
+    result.certification = std::move(answer.found.certification);
   });
   return results;
 }

@@ -35,6 +35,7 @@ struct LookupResult {
   std::uint32_t searched = 0;        // neighbours that were asked for: k, or fewer with eta
   double total_variation_bound = 0;  // against all k of the same search
   std::vector<StageReport> stages;
+  std::optional<Certification> certification;  // of the neighbours, when a target was given
 };
 
 // Neighbours without a value are left out. queries [count x dim], row-major, in batches of any size; threads = 0: all

@@ -103,6 +103,21 @@ void fill_default_policy(LadderPlan& plan, const SearchOptions& options, const C
   if (options.distance_gap) plan.gap = *options.distance_gap;
 }
 
+void fill_policy(LadderPlan& plan, const SearchPolicy& policy, std::uint32_t k) {
+  for (const std::uint32_t candidates : {policy.explore, policy.keep, policy.rerank})
+    if (candidates < 1 || candidates > 65536)
+      throw Error(ErrorCode::invalid_argument,
+                  "a policy with " + std::to_string(candidates) + " candidates is out of range 1..65536");
+  if (!(policy.gap >= 0 && policy.gap <= 100) || (policy.deferral && !(policy.deferral->gap <= 100)))
+    throw Error(ErrorCode::invalid_argument, "distance gap must lie in 0..100");
+  plan.explore = policy.explore;
+  plan.gap = policy.gap;
+  plan.rerank = std::max(policy.rerank, k);
+  plan.keep = std::max(policy.keep, plan.rerank);
+  plan.deferral = policy.deferral;
+  for (Stage& stage : plan.rescores) stage.shortlist = plan.rerank;
+}
+
 std::uint32_t checked_width(const CollectionOptions& collection, std::uint32_t width) {
   if (std::find(collection.widths.begin(), collection.widths.end(), width) != collection.widths.end()) return width;
   std::string known;
@@ -211,6 +226,7 @@ LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& ge
   plan.exact = options.exact || plan.graph == nullptr || generation.rows() == 0;
   if (plan.graph != nullptr) plan.walk_width = std::min(plan.rank_width, plan.graph->width);
   fill_default_policy(plan, options, collection, generation);
+  if (options.policy) fill_policy(plan, *options.policy, options.k);
   if (!options.stages.empty()) {
     plan.rescores.clear();
     fill_stages(plan, options, collection, generation);
@@ -241,14 +257,14 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
   const CodeMatrix& codes = generation.codes();
   // A bucket queue keeps no more than it is asked for: what the filter will drop must be kept beside.
   const std::uint32_t keep = filter.passes_all() ? plan.keep : plan.pool;
-  const WalkLimits limits{plan.pool, plan.explore, k, keep, plan.gap};
+  const WalkLimits limits{plan.pool, plan.explore, k, keep, plan.gap, plan.deferral ? &*plan.deferral : nullptr};
   const WalkCounters walked = walk(plan.graph->graph, score, limits, plan.entries, s.walk);
   collect_shortlist(filter, plan.keep, s);
   answer.shortlist = s.candidates.size();
+  answer.exit_stage = walked.went_on ? "second look" : walked.stopped_by_gap ? "distance gap" : "candidates explored";
   const std::uint64_t compared = walked.evaluations * plan.walk_width;
   report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, compared, 0,
-              walked.stopped_by_gap ? "distance gap" : "candidates explored",
-              codes.walks_coarse() ? compared / 2 : compared});
+              answer.exit_stage, codes.walks_coarse() ? compared / 2 : compared, walked.features});
 
   std::uint32_t width = codes.walks_coarse() ? 0 : plan.walk_width;  // coordinates compared by whole codes
   for (const Stage& stage : plan.rescores) {
@@ -258,7 +274,7 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
     else
       rescore(generation, width, stage, s);
     const std::uint64_t read = static_cast<std::uint64_t>(before) * (stage.width - width);
-    report.add({"rescore", stage.width, before, s.candidates.size(), before, read, 0, "shortlist done", read});
+    report.add({"rescore", stage.width, before, s.candidates.size(), before, read, 0, "shortlist done", read, {}});
     width = stage.width;
   }
 
@@ -269,7 +285,7 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
   if (s.ranked.size() > k) s.ranked.resize(k);
   report.add({"rerank", plan.rank_width, before, s.ranked.size(), ranked,
               static_cast<std::uint64_t>(ranked) * plan.rank_width, 0, "shortlist done",
-              static_cast<std::uint64_t>(ranked) * plan.rank_width * bytes_per_coordinate(generation.matrix())});
+              static_cast<std::uint64_t>(ranked) * plan.rank_width * bytes_per_coordinate(generation.matrix()), {}});
   answer.rows.assign(s.ranked.begin(), s.ranked.end());
   return answer;
 }

@@ -53,6 +53,7 @@ struct LadderPlan {
   std::vector<Stage> rescores;    // wider code stages, ascending
   std::uint32_t rerank = 0;       // candidates ranked exactly
   std::vector<std::uint32_t> entries;  // rows the walk starts from; empty: the graph's own entry
+  std::optional<DeferralRule> deferral;
 };
 
 // Throws Error invalid_argument on options that do not fit.
@@ -67,6 +68,7 @@ struct RowAnswer {
   std::vector<RankedRow> rows;       // nearest first, ties to the smaller row
   std::vector<StageReport> stages;   // when asked for
   std::size_t shortlist = 0;         // allowed candidates of a walk; fewer than it should keep: the filter starved it
+  const char* exit_stage = "scan";   // what ended it
 };
 
 // Thread-safe.

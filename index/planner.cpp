@@ -19,11 +19,11 @@ constexpr double kShortlists = 1.5;
 constexpr std::size_t kScannedTogether = 64;
 
 bool asked_for_a_walk(const SearchOptions& search) {
-  return search.candidates_to_explore || search.distance_gap || !search.stages.empty() || !search.entry_slots.empty();
+  return search.candidates_to_explore || search.distance_gap || search.policy || !search.stages.empty() || !search.entry_slots.empty();
 }
 
 void fit_to_filter(LadderPlan& plan, const Generation& generation, const SearchOptions& search, std::size_t allowed) {
-  if (search.candidates_to_explore || search.distance_gap) return;
+  if (search.candidates_to_explore || search.distance_gap || search.policy) return;
   const double share = static_cast<double>(allowed) / static_cast<double>(generation.rows());
   const double explore = kShortlists * plan.keep / std::clamp(share, 1e-9, 1.0);
   plan.gap = 0;

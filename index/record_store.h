@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "index/certificate.h"
 #include "index/types.h"
 
 namespace nestor::index {
@@ -93,6 +94,12 @@ class RecordStore {
   virtual void for_each_dead(const std::function<void(Slot)>& visit) const = 0;
   // Live ids >= first in PointId order, at most limit.
   virtual std::vector<std::pair<PointId, Slot>> list(const std::optional<PointId>& first, std::size_t limit) const = 0;
+
+  // The collection's certificates, all at once; durable on return. Like a generation they are a measurement of this
+  // copy of the rows and no change of them: they have no sequence number. A store that keeps none: reads none, refuses
+  // to write.
+  virtual void write_certificates(const std::vector<Certificate>& certificates);
+  virtual std::vector<Certificate> read_certificates() const { return {}; }
 };
 
 // A named block of bytes of a generation, 64-byte aligned in memory and on disk.
@@ -106,6 +113,7 @@ struct LoadedSections {
   Sequence sequence = 0;  // operations up to here are inside
   std::vector<Section> sections;
   std::shared_ptr<const void> owner;
+  std::uint64_t fingerprint = 0;  // of the sections' bytes: other bytes, another number
 };
 
 // Where a collection's generations live. Not thread-safe: the composer calls it from one thread at a time.

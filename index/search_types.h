@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "index/search_policy.h"
 #include "index/types.h"
 
 namespace nestor::index {
@@ -25,11 +26,27 @@ struct SearchOptions {
   std::optional<std::uint32_t> candidates_to_explore;  // ef: candidates the walk expands; default from the policy
   std::optional<float> distance_gap;           // stop when d(next) > (1 + gap) * d(k-th); 0 disables
   std::vector<Stage> stages;                   // explicit ladder; empty: the default policy
+  std::optional<SearchPolicy> policy;          // all of the depth at once, instead of the three above
+  // A promise instead of a depth: the certificate that serves it decides how deep the query goes (certificate_book.h).
+  // With none that fits, the safe policy. 1 is the exact scan. Not together with the four above.
+  std::optional<double> target_recall;
+  std::optional<double> max_latency_ms;        // best effort; goes before the target
+  std::string encoder;                         // of the query; empty: the one that was calibrated
+  std::string filter_name;                     // of allowed_slots, as it was calibrated
   bool explain = false;                        // fill SearchResult::stages
   // Warm start: the walk begins at these rows (those of them that the graph holds) instead of the graph's own entry.
   std::span<const Slot> entry_slots;
   // Only slots whose bit is set may be returned; empty: all. Bit i of word i / 64 is slot i.
   std::span<const std::uint64_t> allowed_slots;
+};
+
+// What may be said of an answer that was asked for by target_recall or max_latency_ms.
+struct Certification {
+  bool certified = false;
+  std::uint64_t certificate = 0;  // whose policy served; 0: none's
+  double recall = 0;              // what that certificate promises
+  std::string exit_stage;         // what ended the query: "distance gap", "candidates explored", "second look", "scan"
+  std::string note;               // why it is not certified, or which other certificate serves; may be empty
 };
 
 struct Neighbour {
@@ -46,8 +63,10 @@ struct StageReport {
   std::uint64_t distance_evaluations = 0;
   std::uint64_t coordinates_read = 0;  // multiply-adds = coordinates_read; codes and float rows alike
   double microseconds = 0;
-  std::string stopped_because;   // "candidates explored", "distance gap", "all rows read", "shortlist done"
-  std::uint64_t bytes_read = 0;  // of vectors and codes; links are not counted
+  // "candidates explored", "distance gap", "second look", "all rows read", "shortlist done"
+  std::string stopped_because;
+  std::uint64_t bytes_read = 0;               // of vectors and codes; links are not counted
+  std::optional<WalkFeatures> features = {};  // of a walk under a policy that may take a second look
 };
 
 // k nearest, nearest first, ties to the smaller slot. Fewer than k when fewer live rows exist.

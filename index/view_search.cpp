@@ -146,6 +146,7 @@ class ViewSearch {
       result.hits.push_back(make_hit(merged[i]));
     }
     result.stages = std::move(answer.stages);
+    result.exit_stage = answer.exit_stage;
     return result;
   }
 

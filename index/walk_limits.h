@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+
+#include "index/search_policy.h"
 
 namespace nestor::index {
 
@@ -14,12 +17,15 @@ struct WalkLimits {
   std::uint32_t k = 10;        // the gap is measured from the k-th candidate
   std::uint32_t keep = 20;     // candidates the next stage wants; the gap never thins the pool below this
   float gap = 0;               // stop when key(next) > (1 + gap) * key(k-th); 0: never
+  const DeferralRule* deferral = nullptr;  // may widen the gap once, when it is reached
 };
 
 struct WalkCounters {
   std::uint64_t evaluations = 0;
   std::uint64_t hops = 0;
   bool stopped_by_gap = false;
+  bool went_on = false;                  // the deferral rule widened the gap
+  std::optional<WalkFeatures> features;  // as the deferral rule saw them
 };
 
 // A candidate is one 64-bit word, key << 32 | row << 1 | expanded, so that sorting words sorts by key. Rows are thus

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "index/error.h"
+#include "storage/checksum.h"
 #include "storage/file_io.h"
 #include "storage/generation_format.h"
 #include "storage/sealed_text.h"
@@ -172,6 +173,9 @@ index::LoadedSections GenerationDirectory::load(const std::string& file) const {
   loaded.sequence = header.sequence;
   for (const SectionEntry& entry : header.sections)
     loaded.sections.push_back({entry.name, mapped->bytes().subspan(entry.offset, entry.length)});
+  std::vector<std::uint64_t> checksums;
+  for (const SectionEntry& entry : header.sections) checksums.push_back(entry.checksum);
+  loaded.fingerprint = checksum(std::as_bytes(std::span(checksums)));
   loaded.owner = mapped;
   return loaded;
 }

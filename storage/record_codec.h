@@ -5,6 +5,7 @@
 //   column family  key                                 value
 //   default        "state"                             u32 format version, u64 sequence, u32 next slot, u64 points
 //   default        "collection"                        options and attributes, below
+//   default        "certificates"                      certificate_codec.h; absent before the first calibration
 //   ids            0x00, u64 integer                   u32 slot
 //                  0x01, 16 bytes of UUID              u32 slot
 //   rows           u32 slot                            row header, below

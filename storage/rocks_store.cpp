@@ -18,6 +18,7 @@
 
 #include "index/error.h"
 #include "storage/band_scan.h"
+#include "storage/certificate_codec.h"
 #include "storage/file_io.h"
 #include "storage/record_codec.h"
 #include "storage/rocks_error.h"
@@ -302,6 +303,18 @@ std::vector<std::pair<index::PointId, Slot>> RocksStore::list(const std::optiona
     found.emplace_back(decode_id_key(view(ids->key())), decode_slot_value(view(ids->value())));
   check(ids->status(), "list ids");
   return found;
+}
+
+void RocksStore::write_certificates(const std::vector<index::Certificate>& certificates) {
+  const std::string bytes = encode_certificates(certificates);
+  check(impl_->db->Put(durable(), impl_->db.family(kMetaFamily), slice(kCertificatesKey), bytes),
+        "write to " + impl_->directory);
+}
+
+std::vector<index::Certificate> RocksStore::read_certificates() const {
+  const auto bytes = impl_->db.get(kMetaFamily, kCertificatesKey, "read the certificates");
+  if (!bytes) return {};
+  return decode_certificates(*bytes);
 }
 
 }  // namespace nestor::storage

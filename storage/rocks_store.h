@@ -71,6 +71,8 @@ class RocksStore final : public index::RecordStore {
   void for_each_dead(const std::function<void(index::Slot)>& visit) const override;
   std::vector<std::pair<index::PointId, index::Slot>> list(const std::optional<index::PointId>& first,
                                                            std::size_t limit) const override;
+  void write_certificates(const std::vector<index::Certificate>& certificates) override;
+  std::vector<index::Certificate> read_certificates() const override;
 
  private:
   struct Impl;

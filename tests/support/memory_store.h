@@ -92,6 +92,9 @@ class MemoryRecordStore : public RecordStore {
     return out;
   }
 
+  void write_certificates(const std::vector<Certificate>& certificates) override { certificates_ = certificates; }
+  std::vector<Certificate> read_certificates() const override { return certificates_; }
+
   bool fail_next_write = false;
   mutable int payload_scans = 0;
 
@@ -115,6 +118,7 @@ class MemoryRecordStore : public RecordStore {
   std::map<Slot, Row> rows_;
   std::map<PointId, Slot> ids_;
   std::vector<Slot> dead_;
+  std::vector<Certificate> certificates_;
 };
 
 class MemoryGenerationStore : public GenerationStore {
@@ -128,7 +132,10 @@ class MemoryGenerationStore : public GenerationStore {
       held->blocks.emplace_back(copy, &std::free);
       held->sections.push_back({s.name, {copy, s.bytes.size()}});
     }
-    newest_ = LoadedSections{sequence, held->sections, held};
+    std::uint64_t fingerprint = 14695981039346656037ull;  // FNV-1a
+    for (const Section& s : held->sections)
+      for (const std::byte b : s.bytes) fingerprint = (fingerprint ^ static_cast<std::uint64_t>(b)) * 1099511628211ull;
+    newest_ = LoadedSections{sequence, held->sections, held, fingerprint};
   }
   std::optional<LoadedSections> load_newest(const std::function<void(const std::string&)>&) override { return newest_; }
 
