@@ -10,6 +10,8 @@ void add_serve_command(CLI::App& app);
 void add_build_command(CLI::App& app);
 void add_search_command(CLI::App& app);
 void add_lookup_command(CLI::App& app);
+void add_calibrate_command(CLI::App& app);
+void add_certificates_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_list_command(CLI::App& app);

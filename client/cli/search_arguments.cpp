@@ -19,6 +19,13 @@ void add_search_options(CLI::App& command, SearchArguments& arguments) {
       ->type_name("N");
   command.add_option("--distance-gap", arguments.gap, "Stop the walk when the next is farther than (1+gap) x the k-th")
       ->type_name("GAP");
+  command.add_option("--target-recall", arguments.target_recall, "As deep as a certified recall needs (see calibrate)")
+      ->type_name("R")
+      ->excludes(stages);
+  command.add_option("--max-latency-ms", arguments.max_latency_ms, "Best effort: no deeper than fits in this time")
+      ->type_name("MS")
+      ->excludes(stages);
+  command.add_option("--encoder", arguments.encoder, "What made the queries, when certificates name it")->type_name("NAME");
   command.add_flag("--exact", arguments.exact, "Compare with every row: slow, never wrong")->excludes(stages);
   command.add_flag("--explain", arguments.explain, "Show what every stage did");
   command.add_option("--threads", arguments.threads, "Threads for many queries [all cores]")
@@ -33,6 +40,9 @@ index::SearchOptions search_options(const SearchArguments& arguments) {
   options.width = arguments.width;
   options.candidates_to_explore = arguments.ef;
   options.distance_gap = arguments.gap;
+  options.target_recall = arguments.target_recall;
+  options.max_latency_ms = arguments.max_latency_ms;
+  options.encoder = arguments.encoder;
   options.explain = arguments.explain;
   if (!arguments.stages.empty()) options.stages = parse_stages("--stages", arguments.stages);
   return options;

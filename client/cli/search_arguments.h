@@ -18,6 +18,8 @@ struct SearchArguments {
   bool exact = false, explain = false;
   std::optional<std::uint32_t> width, ef;
   std::optional<float> gap;
+  std::optional<double> target_recall, max_latency_ms;
+  std::string encoder;
   std::string stages;
   unsigned threads = 0;
 };

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "client/cli/certificate_text.h"
 #include "client/cli/commands.h"
 #include "client/cli/data_directory.h"
 #include "client/cli/query_rows.h"
@@ -69,11 +70,14 @@ void print_text(const Arguments& arguments, const QueryRows& queries, const Answ
     std::cout << "Row " << queries.first + i << " of " << arguments.queries.path << ": " << result.hits.size()
               << " nearest of " << with_commas(info.points) << "\n";
     print_hits(result, vocabulary);
+    if (result.certification) std::cout << "  " << certification_text(*result.certification) << "\n";
     if (arguments.search.explain) print_stages(std::cout, result.stages, info);
     std::cout << '\n';
   }
   const std::size_t count = answers.results.size();
   std::cout << count << (count == 1 ? " query" : " queries") << " in " << fixed(1000 * answers.seconds, 2) << " ms\n";
+  if (!lists_hits(arguments) && count > 0 && answers.results.front().certification)
+    std::cout << certification_text(*answers.results.front().certification) << "\n";
   if (answers.recall) std::cout << "recall@" << arguments.search.k << " " << fixed(*answers.recall, 4) << "\n";
 }
 
@@ -95,6 +99,7 @@ void print_json(const Arguments& arguments, const QueryRows& queries, const Answ
     nlohmann::json hits = nlohmann::json::array();
     for (const index::Hit& hit : answers.results[i].hits) hits.push_back(hit_to_json(hit, vocabulary));
     nlohmann::json query = {{"row", queries.first + i}, {"hits", std::move(hits)}};
+    if (answers.results[i].certification) query["certification"] = to_json(*answers.results[i].certification);
     if (arguments.search.explain) query["stages"] = to_json(answers.results[i].stages);
     list.push_back(std::move(query));
   }
