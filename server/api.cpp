@@ -43,7 +43,9 @@ Api::Api(storage::Database& database, RequestLimits limits, ApiSurroundings arou
     : context_(database, limits, std::move(around.data_directory)),
       gatekeeper_(std::move(around.access)),
       log_(std::move(around.log)) {
+  context_.monitor.set_share(limits.shadow_share);
   add_service_routes(router_, context_);
+  add_certificate_routes(router_, context_);
   add_collection_routes(router_, context_);
   add_point_read_routes(router_, context_);
   add_point_write_routes(router_, context_);

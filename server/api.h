@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 
+#include "server/calibration_jobs.h"
 #include "server/catalog.h"
 #include "server/gatekeeper.h"
+#include "server/certificate_monitor.h"
 #include "server/limits.h"
 #include "server/message.h"
 #include "server/metrics.h"
@@ -25,6 +27,8 @@ struct Context {
   Catalog catalog;
   RequestLimits limits;
   Metrics metrics;
+  CertificateMonitor monitor{};
+  CalibrationJobs calibrations{};
   std::atomic<bool> ready{true};  // false while stopping: load balancers look elsewhere
 };
 

@@ -31,6 +31,7 @@ struct RequestLimits {
   std::size_t answer_bytes = std::size_t{256} << 20;
   std::size_t gzip_bytes = 16 << 10;  // answers from this size on are compressed for who takes gzip; 0: none
   unsigned search_threads = 0;        // for the searches of one batch; 0: all cores
+  double shadow_share = 0.002;             // of certified queries, searched again exactly to watch their promise
 };
 
 }  // namespace nestor::server

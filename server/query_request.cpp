@@ -90,6 +90,9 @@ QueryRequest read_search_request(const JsonValue& body, const OpenCollection& ta
   read_common(body, target, limits, query);
   if (query.search.explain)
     not_supported("`explain` in points/search (its answer has no place for it, use points/query)");
+  if (query.search.target_recall || query.search.max_latency_ms)
+    not_supported("`target_recall` in points/search (its answer has no place to say whether it is certified, use "
+                  "points/query)");
   required_field(body, "limit");
   JsonValue vector = required_field(body, "vector");
   std::string name;

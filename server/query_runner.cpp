@@ -89,7 +89,8 @@ bool searched_together(const QueryRequest& a, const QueryRequest& b, std::size_t
   const index::SearchOptions &x = a.search, &y = b.search;
   return a.vector.size() == dim && b.vector.size() == dim && neighbours_needed(a) == neighbours_needed(b) &&
          x.exact == y.exact && x.width == y.width && x.candidates_to_explore == y.candidates_to_explore &&
-         x.explain == y.explain && a.filter_text == b.filter_text && same_stages(x.stages, y.stages);
+         x.explain == y.explain && x.target_recall == y.target_recall && x.max_latency_ms == y.max_latency_ms &&
+         x.encoder == y.encoder && a.filter_text == b.filter_text && same_stages(x.stages, y.stages);
 }
 
 std::vector<index::QueryResult> search_together(const OpenCollection& target, std::span<const QueryRequest> queries,
@@ -100,6 +101,7 @@ std::vector<index::QueryResult> search_together(const OpenCollection& target, st
   options.k = neighbours_needed(queries.front());
   Selections selections(target);
   options.allowed_slots = selections.of(queries.front());
+  options.filter_name = queries.front().filter_text;
   auto results = target->search_batch(rows, queries.size(), options, threads);
   for (std::size_t i = 0; i < queries.size(); ++i) cut_to_page(target, queries[i], results[i].hits);
   return results;
@@ -110,6 +112,7 @@ index::QueryResult run_one(const OpenCollection& target, const QueryRequest& que
   options.k = neighbours_needed(query);
   if (query.vector.empty() && !query.point) return list_points(target, query);
   options.allowed_slots = selections.of(query);
+  options.filter_name = query.filter_text;
   index::QueryResult result = query.point ? target->search(vector_of(target, *query.point), options)
                                           : target->search(query.vector, options);
   cut_to_page(target, query, result.hits);

@@ -25,8 +25,11 @@ index::Stage read_stage(const JsonValue& value) {
 }
 
 void read_ladder(const JsonValue& ladder, index::SearchOptions& search) {
-  if (ladder.is_object()) refuse_fields(ladder, {"target_recall"});
-  allow_fields(ladder, "matryoshka", {"width", "stages", "explain"});
+  allow_fields(ladder, "matryoshka",
+               {"width", "stages", "explain", "target_recall", "max_latency_ms", "encoder"});
+  search.target_recall = number_field(ladder, "target_recall");
+  search.max_latency_ms = number_field(ladder, "max_latency_ms");
+  search.encoder = string_field(ladder, "encoder").value_or("");
   if (const auto width = integer_field(ladder, "width", {1, index::kMaxDim}))
     search.width = static_cast<std::uint32_t>(*width);
   search.explain = bool_field(ladder, "explain").value_or(false);
@@ -105,6 +108,23 @@ void append_stage_reports(std::string& out, std::span<const index::StageReport> 
     out += '}';
   }
   out += ']';
+}
+
+void append_certification(std::string& out, const index::Certification& said) {
+  out += said.certified ? "\"certified\":true" : "\"certified\":false";
+  if (said.certificate != 0) {
+    out += ",\"certificate\":";
+    append_unsigned(out, said.certificate);
+  }
+  if (said.recall != 0) {
+    out += ",\"certified_recall\":";
+    append_double(out, said.recall);
+  }
+  out += ",\"exit_stage\":";
+  append_string(out, said.exit_stage);
+  if (said.note.empty()) return;
+  out += ",\"note\":";
+  append_string(out, said.note);
 }
 
 }  // namespace nestor::server

@@ -11,9 +11,9 @@
 
 namespace nestor::server {
 
-// Reads params {hnsw_ef, exact, matryoshka {width, stages, explain}} of a request into `search`. Fields of
-// the dialect that have no meaning here (quantization, indexed_only, acorn) are ignored, unknown ones of
-// `matryoshka` are refused. Throws HttpError 4xx.
+// Reads params {hnsw_ef, exact, matryoshka {width, stages, explain, target_recall, max_latency_ms, encoder}} of a
+// request into `search`. Fields of the dialect that have no meaning here (quantization, indexed_only, acorn) are
+// ignored, unknown ones of `matryoshka` are refused. Throws HttpError 4xx.
 void read_search_params(const JsonValue& request, index::SearchOptions& search);
 
 // [1, 2] stays; {"name": [1, 2]} becomes [1, 2] when the name is the collection's.
@@ -23,6 +23,9 @@ void check_vector_name(const std::string& name, const Schema& schema);
 
 // A query may have all coordinates or exactly as many as one of the widths.
 void check_query_length(const index::CollectionOptions& options, std::size_t length);
+
+// Members of an object, without braces: "certified":true,"certificate":3,"exit_stage":"distance gap"
+void append_certification(std::string& out, const index::Certification& said);
 
 void append_stage_reports(std::string& out, std::span<const index::StageReport> stages);
 

@@ -7,6 +7,7 @@
 namespace nestor::server {
 
 void add_service_routes(Router& router, Context& context);
+void add_certificate_routes(Router& router, Context& context);
 void add_collection_routes(Router& router, Context& context);
 void add_point_read_routes(Router& router, Context& context);
 void add_point_write_routes(Router& router, Context& context);

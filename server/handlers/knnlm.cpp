@@ -39,6 +39,10 @@ void append_distribution(std::string& out, const index::LookupResult& result, bo
   append_field(out, "neighbours", result.neighbours);
   append_field(out, "searched", result.searched);
   append_field(out, "total_variation_bound", result.total_variation_bound);
+  if (result.certification) {
+    out += ',';
+    append_certification(out, *result.certification);
+  }
   if (explain) {
     out += ",\"explain\":";
     append_stage_reports(out, result.stages);

@@ -49,6 +49,10 @@ void append_result(const Answer& answer, const QueryRequest& query, const index:
   if (form == Form::search) return append_hits(answer, query, result.hits);
   answer.out += "{\"points\":";
   append_hits(answer, query, result.hits);
+  if (result.certification) {
+    answer.out += ',';
+    append_certification(answer.out, *result.certification);
+  }
   if (query.search.explain) {
     answer.out += ",\"explain\":";
     append_stage_reports(answer.out, result.stages);
@@ -66,12 +70,21 @@ index::QueryResult run_watched(Context& context, const OpenCollection& target, Q
   return result;
 }
 
+// Only whole answers can be held against exact ones: no page was cut and no threshold applied.
+void watch(Context& context, const OpenCollection& target, const QueryRequest& query, const index::QueryResult& result) {
+  if (!result.certification || query.filter || query.offset != 0 || query.score_threshold || query.point) return;
+  index::SearchOptions options = query.search;
+  options.k = static_cast<std::uint32_t>(query.limit);
+  context.monitor.saw(target.collection, query.vector, options, result);
+}
+
 void single(Context& context, const Call& call, Response& response, Form form) {
   const OpenCollection target = context.catalog.open(call.parameters[0]);
   const JsonDocument document(call.request.body, context.limits.json_depth);
   QueryRequest query = read_request(document.root(), target, context.limits, form);
   if (!is_short(target, query)) call.leave_loop();
   const index::QueryResult result = run_watched(context, target, query);
+  watch(context, target, query, result);
   append_result({target, context.limits, response.body}, query, result, form);
 }
 
@@ -91,6 +104,7 @@ void batch(Context& context, const Call& call, Response& response, Form form) {
   response.body += '[';
   for (std::size_t i = 0; i < queries.size(); ++i) {
     if (i) response.body += ',';
+    watch(context, target, queries[i], results[i]);
     append_result({target, context.limits, response.body}, queries[i], results[i], form);
   }
   response.body += ']';

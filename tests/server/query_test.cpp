@@ -120,8 +120,8 @@ TEST_CASE("search parameters reach the search") {
         std::string::npos);
   CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"matryoshka":{"widht":2}}})").find("unknown field `widht`") !=
         std::string::npos);
-  CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"matryoshka":{"target_recall":0.9}}})")
-            .find("not supported yet") != std::string::npos);
+  CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"matryoshka":{"target_recall":1.5}}})")
+            .find("target recall 1.5") != std::string::npos);
   CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"matryoshka":{"stages":[{"width":2}]}}})")
             .find("missing field `shortlist`") != std::string::npos);
   // A width that is not one of the collection's: the ladder refuses it.
