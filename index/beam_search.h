@@ -133,25 +133,6 @@ class Walk {
     return row;
   }
 
-  // The gap is reached. Decided once, when nothing is under way that could still change what the rule sees.
-  bool takes_second_look() {
-    if (limits_.deferral == nullptr || counters_.features || s_.coming.count != 0) return false;
-    const CandidatePool& pool = s_.pool;
-    const double kth = std::max(1.0, static_cast<double>(pool.key(limits_.k - 1)));
-    const auto relative = [&](std::size_t i) {
-      return static_cast<double>(pool.key(std::min(i, pool.size() - 1))) / kth;
-    };
-    const double hops = static_cast<double>(counters_.hops) + 1;
-    const double calm = (hops - static_cast<double>(last_change_)) / hops;
-    const auto f = [](double value) { return static_cast<float>(value); };
-    counters_.features = WalkFeatures{f(relative(0)),        f(relative(limits_.k) - 1), f(relative(limits_.keep - 1) - 1),
-                                      f(calm), f(std::log(hops)),         f(std::log(kth))};
-    if (!(limits_.deferral->score(*counters_.features) > limits_.deferral->threshold)) return false;
-    counters_.went_on = true;
-    gap_ = reach_;
-    return pool.key(next_) <= beyond(pool.key(limits_.k - 1), gap_);
-  }
-
   const FrozenGraph& graph_;
   const Score& score_;
   Frontier& frontier_;
