@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "index/certificate_book.h"
+#include "index/combined_search.h"
 #include "index/error.h"
 #include "index/generation.h"
 #include "index/generation_builder.h"
@@ -140,7 +141,19 @@ struct Collection::Impl {
     return kept;
   }
 
-  Sequence upsert(std::span<const Point> in) {
+  // What the rules look at and what they keep of the rows that are replaced.
+  struct Before {
+    std::optional<RowHeader> header;
+    std::string payload;
+  };
+  std::vector<Before> read_replaced(std::span<const Slot> replaced) const {
+    std::vector<Before> before(replaced.size());
+    for (std::size_t i = 0; i < replaced.size(); ++i)
+      if (replaced[i] != kNoSlot) before[i] = {records->header(replaced[i]), records->read_payload(replaced[i])};
+    return before;
+  }
+
+  Sequence upsert(std::span<const Point> in, const UpsertRules& rules) {
     const std::vector<std::size_t> kept = last_of_each_id(in);
     const std::size_t dim = options.dim;
     std::vector<float> scratch(dim), vectors(kept.size() * dim);
@@ -160,14 +173,25 @@ struct Collection::Impl {
       throw Error(ErrorCode::resource_exhausted, "the collection has used all of its 4294967295 slots; build it anew");
     std::vector<Slot> replaced(kept.size());
     records->find(ids, replaced);
+    const bool looks_back = rules.guard || rules.keep_payload;
+    const std::vector<Before> before = looks_back ? read_replaced(replaced) : std::vector<Before>(kept.size());
     WriteOperation operation;
     operation.sequence = sequence + 1;
+    operation.next_slot = next_slot;
     for (std::size_t i = 0; i < kept.size(); ++i) {
-      const Point& point = in[kept[i]];
-      operation.upserts.push_back({point.id, static_cast<Slot>(next_slot + i), replaced[i],
+      Point point = in[kept[i]];
+      const auto& [header, payload] = before[i];
+      if (rules.keep_payload && !header)
+        throw Error(ErrorCode::not_found, "No point with id " + to_string(point.id) + " found");
+      if (rules.guard && !rules.guard(point, header ? &*header : nullptr, payload)) continue;
+      if (rules.keep_payload) {
+        point.payload = payload;
+        point.value = header->value;
+      }
+      operation.upserts.push_back({point.id, operation.next_slot++, replaced[i],
                                    std::span<const float>(vectors).subspan(i * dim, dim), point.payload, point.value});
     }
-    operation.next_slot = static_cast<Slot>(next_slot + kept.size());
+    if (operation.upserts.empty()) return sequence;
     commit(operation);
     return operation.sequence;
   }
@@ -375,7 +399,9 @@ Collection::~Collection() = default;
 
 const std::string& Collection::name() const { return impl_->name; }
 const CollectionOptions& Collection::options() const { return impl_->options; }
-Sequence Collection::upsert(std::span<const Point> points) { return impl_->upsert(points); }
+Sequence Collection::upsert(std::span<const Point> points, const UpsertRules& rules) {
+  return impl_->upsert(points, rules);
+}
 Sequence Collection::erase(std::span<const PointId> ids) { return impl_->erase(ids); }
 Sequence Collection::update_payloads(std::span<const PointId> ids, const PayloadChange& change) {
   return impl_->update_payloads(ids, change);
@@ -407,13 +433,20 @@ std::vector<QueryResult> Collection::search_batch(std::span<const float> queries
   return results;
 }
 
+QueryResult Collection::search_combined(const CombinedQuery& query, const SearchOptions& options) const {
+  for (auto view = impl_->current();; view = impl_->current()) {  // see Impl::search
+    QueryResult result = index::search_combined(*view, impl_->options, impl_->dead, query, options);
+    if (impl_->current() == view) return result;
+  }
+}
+
 std::optional<Record> Collection::get(const PointId& id, bool with_vector, bool with_payload) const {
   Slot slot = kNoSlot;
   impl_->records->find({&id, 1}, {&slot, 1});
   if (slot == kNoSlot) return std::nullopt;
   const auto header = impl_->records->header(slot);
   if (!header) return std::nullopt;
-  Record record{header->id, header->version, {}, {}, header->value};
+  Record record{header->id, header->version, {}, {}, header->value, slot};
   if (with_vector) {
     record.vector.resize(impl_->options.dim);
     if (!impl_->records->read_vector(slot, record.vector)) return std::nullopt;
@@ -447,6 +480,13 @@ void Collection::for_each_payload(Slot first,
   impl_->records->for_each_payload(first, visit);
 }
 Sequence Collection::payload_sequence() const { return impl_->payload_sequence.load(); }
+
+std::vector<std::uint64_t> Collection::live_slots(Slot end) const {
+  std::vector<std::uint64_t> words(std::max<std::size_t>(1, (std::size_t{end} + 63) / 64));
+  for (Slot slot = 0; slot < end; ++slot)
+    if (!impl_->dead.contains(slot)) words[slot / 64] |= std::uint64_t{1} << (slot % 64);
+  return words;
+}
 
 BuildReport Collection::build(const BuildOptions& options) {
   if (!(options.wanted_recall > 0 && options.wanted_recall < 1))

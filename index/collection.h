@@ -36,6 +36,7 @@ struct Record {
   std::vector<float> vector;  // filled when asked for
   std::string payload;        // JSON object text, filled when asked for
   std::optional<std::uint32_t> value;
+  Slot slot = kNoSlot;        // as of the reading
 };
 
 // What a payload becomes: JSON object text or empty, and the value that follows from it.
@@ -45,6 +46,15 @@ struct PayloadUpdate {
 };
 // From a stored payload (may be empty) to the next one; nullopt: it stays.
 using PayloadChange = std::function<std::optional<PayloadUpdate>(const RowHeader&, std::string_view payload)>;
+
+// Whether a point is written. `before` is null when it does not exist yet, else its row and payload. Called in the one
+// moment of the write: no other write comes between; it must not call the collection.
+using UpsertGuard = std::function<bool(const Point&, const RowHeader* before, std::string_view payload)>;
+
+struct UpsertRules {
+  UpsertGuard guard;          // empty: every point is written
+  bool keep_payload = false;  // only vectors change: payload and value stay, every point must exist
+};
 
 struct Hit {
   PointId id;
@@ -66,6 +76,15 @@ struct QueryResult {
 struct SampledRow {
   Slot slot = kNoSlot;
   std::vector<float> vector;
+};
+
+// Several examples that rank a row together.
+struct CombinedQuery {
+  std::span<const float> examples;  // [count x dim], row-major
+  std::size_t count = 0;
+  // From a row's distances to the examples (smaller is nearer, see Metric) to its score (larger is better). Called
+  // once a row; must be fast and must not throw.
+  std::function<float(std::span<const float> distances)> score;
 };
 
 struct BuildProgress {
@@ -123,7 +142,9 @@ class Collection {
 
   // Writes all points or none; durable and searchable on return. A later point with the same id wins.
   // Throws invalid_argument: wrong dimension, NaN or Inf, zero vector with cosine.
-  Sequence upsert(std::span<const Point> points);
+  Sequence upsert(std::span<const Point> points) { return upsert(points, {}); }
+  // The same where a point may be left out, or keeps its payload. Throws also not_found: "No point with id ID found".
+  Sequence upsert(std::span<const Point> points, const UpsertRules& rules);
   // Unknown ids are ignored.
   Sequence erase(std::span<const PointId> ids);
   // Changes the payloads of these points, all or none; unknown ids are ignored. `change` sees the newest payload and no
@@ -137,6 +158,9 @@ class Collection {
   // queries [count x dim], row-major; the answers in order. threads = 0: all cores.
   std::vector<QueryResult> search_batch(std::span<const float> queries, std::size_t count, const SearchOptions& options,
                                         unsigned threads = 0) const;
+
+  // Exact: every (allowed) row is scored, O(rows x examples). Of `options` k, width, allowed_slots and explain count.
+  QueryResult search_combined(const CombinedQuery& query, const SearchOptions& options) const;
 
   std::optional<Record> get(const PointId& id, bool with_vector, bool with_payload) const;
   // Points in id order from `first` on (inclusive).
@@ -157,6 +181,8 @@ class Collection {
   // Last operation that changed a payload in place, since the collection was opened; 0: none. Whoever derives columns
   // from payloads reads only new slots while it stands still.
   Sequence payload_sequence() const;
+  // The slots below `end` that have not died, as SearchOptions::allowed_slots takes them. From memory, O(end).
+  std::vector<std::uint64_t> live_slots(Slot end) const;
 
   // Builds a generation from all live rows and publishes it; searches and writes go on meanwhile.
   BuildReport build(const BuildOptions& options = {});

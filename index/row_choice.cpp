@@ -1,6 +1,7 @@
 #include "index/row_choice.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace nestor::index {
 namespace {
@@ -16,12 +17,38 @@ void look_up(const RecordStore& records, const RowChoice& choice, const std::fun
   }
 }
 
+bool has(const std::vector<std::uint64_t>& slots, Slot slot) {
+  return slot / 64 < slots.size() && (slots[slot / 64] >> (slot % 64) & 1) != 0;
+}
+
+// A look-up costs about as much as passing this many rows in a scan.
+constexpr std::uint64_t kRowsALookUp = 16;
+
+bool few(const std::vector<std::uint64_t>& slots, std::uint64_t rows) {
+  std::uint64_t count = 0;
+  for (const std::uint64_t word : slots) count += static_cast<std::uint64_t>(std::popcount(word));
+  return count * kRowsALookUp < rows;
+}
+
+void look_up_slots(const RecordStore& records, const RowChoice& choice,
+                   const std::function<void(const RowHeader&)>& visit) {
+  for (std::size_t word = 0; word < choice.within->size(); ++word)
+    for (std::uint64_t bits = (*choice.within)[word]; bits != 0; bits &= bits - 1) {
+      const auto slot = static_cast<Slot>(word * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
+      const auto header = records.header(slot);
+      if (!header) continue;  // died since
+      if (choice.accepts(*header, choice.reads_payload ? records.read_payload(slot) : std::string())) visit(*header);
+    }
+}
+
 }  // namespace
 
 void for_each_chosen(const RecordStore& records, const RowChoice& choice,
                      const std::function<void(const RowHeader&)>& visit) {
   if (choice.among) return look_up(records, choice, visit);
+  if (choice.within && few(*choice.within, records.state().points)) return look_up_slots(records, choice, visit);
   const auto look = [&](const RowHeader& header, std::string_view payload) {
+    if (choice.within && !has(*choice.within, header.slot)) return true;
     if (choice.accepts(header, payload)) visit(header);
     return true;
   };

@@ -17,6 +17,9 @@ struct RowChoice {
   bool reads_payload = true;
   // Only these points are looked at, the rest is not read. nullopt: every live row, one sequential scan.
   std::optional<std::vector<PointId>> among;
+  // Only these slots, bits as in SearchOptions::allowed_slots: looked up one by one where they are few, else picked out
+  // of the scan. nullptr: all. Not together with `among`. Must outlive the call.
+  const std::vector<std::uint64_t>* within = nullptr;
 };
 
 // Calls `visit` for each row chosen, in slot order of one moment, or in the order of `among`, where points are looked
