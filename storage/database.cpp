@@ -84,13 +84,15 @@ struct Database::Impl {
   const std::shared_ptr<Logger> log;
   std::shared_ptr<DirectoryLock> lock;
   std::shared_ptr<StoreResources> resources;
-  fs::path collections, tmp, trash, snapshots;
+  fs::path home, collections, tmp, trash, snapshots;
 
   std::mutex snapshot_mutex;  // one snapshot or recovery at a time; taken before change_mutex
-  std::mutex change_mutex;    // one create, delete or replacement at a time, held over I/O
-  mutable std::mutex mutex;   // guards the two maps; never held over I/O
+  std::mutex change_mutex;    // one create, delete, replacement or change of aliases at a time, held over I/O
+  mutable std::mutex mutex;   // guards the three maps; never held over I/O
   std::map<std::string, Served> served;
   std::map<std::string, std::string> damaged;
+  Aliases aliases;
+  MakeTermExtractor make_terms;  // guarded by change_mutex
   std::unique_ptr<BackgroundBuilder> builder;  // goes first
 
   Impl(const fs::path& directory, DatabaseOptions options)
@@ -98,23 +100,34 @@ struct Database::Impl {
         lock(std::make_shared<DirectoryLock>(directory, options.create_if_missing)),
         resources(make_store_resources()) {
     // Absolute, so that a program that changes its working directory does not lose its files.
-    const fs::path absolute = fs::absolute(directory);
+    home = fs::absolute(directory);
     for (const auto& [member, name] : {std::pair{&collections, "collections"}, {&tmp, "tmp"}, {&trash, "trash"}}) {
-      *member = absolute / name;
+      *member = home / name;
       std::error_code error;
       fs::create_directory(*member, error);
       if (error) throw_errno(error.value(), "create the directory " + member->string());
     }
-    snapshots = absolute / "snapshots";
+    snapshots = home / "snapshots";
     empty_directory(tmp);
     empty_directory(trash);
-    sync_directory(absolute);
+    sync_directory(home);
+    open_aliases();
     open_all();
     if (options.background_builds) start_builder(options.build_threads);
   }
   ~Impl() {
     builder.reset();
     log->silence();
+  }
+
+  // Without its aliases a database still serves; the damaged file stays until aliases change.
+  void open_aliases() {
+    try {
+      aliases = load_aliases(home);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::data_loss) throw;
+      (*log)(std::string(error.what()) + "; collections are known by their own names only");
+    }
   }
 
   void open_all() {
@@ -135,17 +148,18 @@ struct Database::Impl {
 
   Served open_one(const std::string& name) {
     const auto log_line = [sink = log](const std::string& line) { (*sink)(line); };
-    const auto home = std::make_shared<CollectionHome>(collections / escape_name(name), resources, log_line);
-    const std::shared_ptr<RocksStore> records = home->records();
+    const auto place = std::make_shared<CollectionHome>(collections / escape_name(name), resources, log_line);
+    const std::shared_ptr<RocksStore> records = place->records();
+    if (make_terms) records->use_payload_terms(make_terms);
     // The handle keeps the directory's lock, as users may hold it longer than the Database.
     std::shared_ptr<Collection> collection(
-        new Collection(name, records->options(), records, home->generations(), log_line),
+        new Collection(name, records->options(), records, place->generations(), log_line),
         // A deleter lives as long as the last weak_ptr; the lock must not.
         [keep = lock](Collection* owned) mutable {
           delete owned;
           keep.reset();
         });
-    return {std::move(collection), records->attributes(), home};
+    return {std::move(collection), records->attributes(), place};
   }
 
   void start_builder(unsigned threads) {
@@ -159,15 +173,56 @@ struct Database::Impl {
         list, BackgroundBuilder::Options{.threads = threads, .log = [this](const std::string& line) { (*log)(line); }});
   }
 
-  const Served& find(const std::string& name) const {  // REQUIRES mutex
+  const std::string& resolved(const std::string& name) const {  // REQUIRES mutex
+    const auto found = aliases.find(name);
+    return found == aliases.end() ? name : found->second;
+  }
+
+  const Served& find(const std::string& name_or_alias) const {  // REQUIRES mutex
+    const std::string& name = resolved(name_or_alias);
     if (const auto found = served.find(name); found != served.end()) return found->second;
     if (const auto found = damaged.find(name); found != damaged.end())
       throw Error(ErrorCode::data_loss, "Collection `" + name + "` is damaged: " + found->second);
     throw Error(ErrorCode::not_found, "Collection `" + name + "` doesn't exist!");
   }
 
+  bool is_collection(const std::string& name) const {  // REQUIRES mutex
+    return served.contains(name) || damaged.contains(name);
+  }
+
+  void apply(const AliasChange& change, Aliases& next) const {  // REQUIRES mutex
+    const bool rename = change.kind == AliasChange::Kind::rename;
+    if (change.kind == AliasChange::Kind::remove) {
+      next.erase(change.alias);
+      return;
+    }
+    const std::string& name = rename ? change.target : change.alias;
+    check_collection_name(name);
+    if (is_collection(name) || (rename && next.contains(name)))
+      throw Error(ErrorCode::already_exists, std::string(is_collection(name) ? "Collection" : "Alias") +
+                                                 " with name `" + name + "` already exists, it cannot be an alias");
+    if (!rename) {
+      if (!is_collection(change.target))
+        throw Error(ErrorCode::not_found, "Collection `" + change.target + "` doesn't exist!");
+      next[name] = change.target;
+      return;
+    }
+    auto old = next.extract(change.alias);
+    if (!old) throw Error(ErrorCode::not_found, "Alias `" + change.alias + "` doesn't exist!");
+    old.key() = name;
+    next.insert(std::move(old));
+  }
+
+  void replace_aliases(Aliases next) {  // REQUIRES change_mutex
+    save_aliases(home, next);
+    const std::lock_guard guard(mutex);
+    aliases.swap(next);
+  }
+
   void check_free(const std::string& name) const {
     const std::lock_guard guard(mutex);
+    if (aliases.contains(name))
+      throw Error(ErrorCode::already_exists, "Alias `" + name + "` already exists, a collection needs another name");
     if (served.contains(name)) throw Error(ErrorCode::already_exists, "Collection `" + name + "` already exists!");
     if (const auto found = damaged.find(name); found != damaged.end())
       throw Error(ErrorCode::already_exists,
@@ -295,7 +350,7 @@ std::vector<DamagedCollection> Database::damaged() const {
 
 bool Database::contains(const std::string& name) const {
   const std::lock_guard guard(impl_->mutex);
-  return impl_->served.contains(name);
+  return impl_->served.contains(impl_->resolved(name));
 }
 
 std::shared_ptr<Collection> Database::create_collection(const std::string& name, const CollectionOptions& options,
@@ -320,12 +375,36 @@ std::string Database::attributes(const std::string& name) const {
   return impl_->find(name).attributes;
 }
 
+std::shared_ptr<PayloadIndexes> Database::payload_indexes(const std::string& name) const {
+  std::shared_ptr<CollectionHome> home;
+  {
+    const std::lock_guard guard(impl_->mutex);
+    home = impl_->find(name).home;
+  }
+  return home->records();  // may wait for an export, without holding others up
+}
+
+void Database::use_payload_terms(const MakeTermExtractor& make) {
+  const std::lock_guard change(impl_->change_mutex);
+  impl_->make_terms = make;
+  std::vector<std::shared_ptr<CollectionHome>> homes;
+  {
+    const std::lock_guard guard(impl_->mutex);
+    for (const auto& [name, entry] : impl_->served) homes.push_back(entry.home);
+  }
+  for (const auto& home : homes) home->records()->use_payload_terms(make);
+}
+
 bool Database::delete_collection(const std::string& name) {
   const std::lock_guard change(impl_->change_mutex);
   {
     const std::lock_guard guard(impl_->mutex);
     if (!impl_->served.contains(name) && !impl_->damaged.contains(name)) return false;
   }
+  // The aliases first: after a crash in between, a collection without them is better than aliases of a later one.
+  Aliases left = impl_->aliases;
+  if (std::erase_if(left, [&](const auto& alias) { return alias.second == name; }) > 0)
+    impl_->replace_aliases(std::move(left));
   const fs::path grave = impl_->bury(name);
   Served last;  // its files close after the lock is released, unless someone still searches
   {
@@ -339,6 +418,21 @@ bool Database::delete_collection(const std::string& name) {
   last = {};
   remove_tree(grave);
   return true;
+}
+
+void Database::change_aliases(std::span<const AliasChange> changes) {
+  const std::lock_guard change(impl_->change_mutex);
+  Aliases next = aliases();
+  {
+    const std::lock_guard guard(impl_->mutex);
+    for (const AliasChange& step : changes) impl_->apply(step, next);
+  }
+  impl_->replace_aliases(std::move(next));
+}
+
+Aliases Database::aliases() const {
+  const std::lock_guard guard(impl_->mutex);
+  return impl_->aliases;
 }
 
 SnapshotInfo Database::create_snapshot(const SnapshotScope& scope) {

@@ -6,18 +6,22 @@
 //       rocks-<16 hex digits>/                    its rows (RocksDB)
 //       generations[-<16 hex digits>]/            its graphs, rebuilt from the rows when missing or damaged
 //       CURRENT                                   which of them are in force (collection_home.h)
+//   <directory>/aliases                           other names of collections (alias_table.h)
 //   <directory>/snapshots/                        backups made here (snapshot_folder.h)
 //   <directory>/tmp/, <directory>/trash/          what is being made and being removed; emptied at opening
 
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "index/collection.h"
 #include "index/error.h"
 #include "index/options.h"
+#include "storage/alias_table.h"
+#include "storage/payload_index.h"
 #include "storage/snapshot.h"
 
 namespace nestor::storage {
@@ -56,19 +60,32 @@ class Database {
 
   std::vector<std::string> collection_names() const;  // ascending
   std::vector<DamagedCollection> damaged() const;     // ascending by name
-  bool contains(const std::string& name) const;       // served, that is: not damaged
+  // Served, that is: not damaged; by its own name or an alias.
+  bool contains(const std::string& name) const;
 
   // name: 1..255 bytes, none of < > : " / \ | ? * and no control characters.
   // attributes: opaque JSON text kept with the collection for the doors. Durable on return.
-  // Throws already_exists (also when the name belongs to a damaged one), invalid_argument.
+  // Throws already_exists (also when the name belongs to a damaged one or is an alias), invalid_argument.
   std::shared_ptr<Collection> create_collection(const std::string& name, const CollectionOptions& options,
                                                 const std::string& attributes = "{}");
-  // Throws not_found: "Collection `NAME` doesn't exist!"; data_loss with the reason for a damaged one.
+  // `name` may be an alias. Throws not_found: "Collection `NAME` doesn't exist!"; data_loss with the reason for a
+  // damaged one.
   std::shared_ptr<Collection> collection(const std::string& name) const;
   std::string attributes(const std::string& name) const;
+  // The payload indexes of a collection, valid as long as the collection is. Throws as collection() does.
+  std::shared_ptr<PayloadIndexes> payload_indexes(const std::string& name) const;
+  // Who makes the terms of payload indexes, for the collections there are and those to come. Indexes that fell behind
+  // are filled again before this returns.
+  void use_payload_terms(const MakeTermExtractor& make);
   // False: it did not exist. Running searches finish on the old one, and the name is free at once. Also removes a
-  // damaged one. Durable on return.
+  // damaged one, and its aliases. An alias is no name here. Durable on return.
   bool delete_collection(const std::string& name);
+
+  // All changes in order, or none; durable on return. Whoever opens by an alias sees the aliases before or after all of
+  // them. Throws not_found (a collection to be named, an alias to be renamed), already_exists (a collection or, for a
+  // rename, an alias has the name), invalid_argument (no name for a collection).
+  void change_aliases(std::span<const AliasChange> changes);
+  Aliases aliases() const;
 
   // Snapshots. `scope`: a collection, or nullopt for the whole database (every collection as of its own moment).
   // Searches and writes go on while one is made; what was acknowledged before the call is in it. One is made or

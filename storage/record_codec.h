@@ -12,6 +12,7 @@
 //   bands          u8 band, u32 slot                   the band's coordinates (vector_codec.h)
 //   payloads       u32 slot                            JSON object text; absent when empty
 //   dead           u32 slot                            nothing
+//   terms          payload indexes, term_index.h
 //
 // Row header:    u8 layout (1), u8 flags (1: the id is a UUID, 2: has a value), u64 version,
 //                id (8 or 16 bytes, big-endian), u32 value when flagged.

@@ -90,6 +90,7 @@ rocksdb::DBOptions database_options(const StoreResources& resources) {
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.skip_stats_update_on_db_open = true;
+  options.create_missing_column_families = true;  // stores of before payload indexes have no "terms"
   return options;
 }
 
@@ -105,6 +106,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> column_families(const StoreResource
   families[kBandsFamily] = {"bands", bands_family(resources)};
   families[kPayloadsFamily] = {"payloads", family(resources, 16 * kKilobyte, text)};
   families[kDeadFamily] = {"dead", family(resources, 8 * kKilobyte, text)};
+  families[kTermsFamily] = {"terms", family(resources, 16 * kKilobyte, text)};
   return families;
 }
 

@@ -21,7 +21,7 @@ struct StoreResources {
 };
 
 // Order of the handles that RocksDB returns for column_families().
-enum Family { kMetaFamily, kIdsFamily, kRowsFamily, kBandsFamily, kPayloadsFamily, kDeadFamily, kFamilies };
+enum Family { kMetaFamily, kIdsFamily, kRowsFamily, kBandsFamily, kPayloadsFamily, kDeadFamily, kTermsFamily, kFamilies };
 
 rocksdb::DBOptions database_options(const StoreResources& resources);
 std::vector<rocksdb::ColumnFamilyDescriptor> column_families(const StoreResources& resources);

@@ -23,6 +23,7 @@
 #include "storage/record_codec.h"
 #include "storage/rocks_error.h"
 #include "storage/rocks_options.h"
+#include "storage/term_index.h"
 #include "storage/vector_codec.h"
 #include "storage/write_batch_builder.h"
 
@@ -111,6 +112,9 @@ struct RocksStore::Impl {
   std::mutex write_mutex;          // one writer at a time, held over the sync
   mutable std::mutex state_mutex;  // never held over I/O
   index::StoreState state;         // guarded by state_mutex, changed under write_mutex only
+  std::shared_ptr<const TermState> terms;  // likewise
+  std::mutex index_mutex;          // one change of the payload indexes at a time; taken before write_mutex
+  MakeTermExtractor make_extractor;  // guarded by index_mutex
 
   Impl(const std::filesystem::path& where, const std::shared_ptr<StoreResources>& shared)
       : resources(shared),
@@ -118,11 +122,77 @@ struct RocksStore::Impl {
         db(database_options(*shared), directory, *shared),
         record(decode_collection(db.get_required(kCollectionKey, directory))),
         codec(record.options),
-        state(decode_state(db.get_required(kStateKey, directory))) {}
+        state(decode_state(db.get_required(kStateKey, directory))) {
+    const auto bytes = db.get(kMetaFamily, kPayloadIndexesKey, "read the payload indexes");
+    terms = std::make_shared<const TermState>(bytes ? decode_indexes(*bytes) : TermState{});
+  }
 
   index::StoreState current() const {
     const std::lock_guard lock(state_mutex);
     return state;
+  }
+
+  std::shared_ptr<const TermState> current_terms() const {
+    const std::lock_guard lock(state_mutex);
+    return terms;
+  }
+
+  void put_terms_record(const TermState& next, rocksdb::WriteBatch& batch) const {
+    check(batch.Put(db.family(kMetaFamily), slice(kPayloadIndexesKey), encode_indexes(next)), "fill a write batch");
+  }
+
+  void replace_terms(TermState next) {
+    auto shared = std::make_shared<const TermState>(std::move(next));
+    const std::lock_guard lock(state_mutex);
+    terms = std::move(shared);
+  }
+
+  // REQUIRES index_mutex and write_mutex. `cleared`: an index whose terms go, 0: none.
+  void change_terms(TermState next, std::uint32_t cleared) {
+    next.extractor = next.indexes.empty() || !make_extractor ? nullptr : make_extractor(next.indexes);
+    rocksdb::WriteBatch batch;
+    if (cleared != 0) remove_all_terms(cleared, db.family(kTermsFamily), batch);
+    put_terms_record(next, batch);
+    check(db->Write(durable(), &batch), "write to " + directory);
+    replace_terms(std::move(next));
+  }
+
+  // Terms of up to kRowsAtOnce rows from `first` on; the slot to go on from, kNoSlot at the end. REQUIRES write_mutex.
+  Slot fill_some(const TermExtractor& extractor, Slot first) {
+    constexpr std::size_t kRowsAtOnce = 4096;
+    rocksdb::WriteBatch batch;
+    TermWriter writer(extractor, db.family(kTermsFamily), batch);
+    const auto rows = db.scan(kRowsFamily);
+    const auto payloads = db.scan(kPayloadsFamily);
+    const auto start = encode_slot_key(first);
+    payloads->Seek(slice(start.view()));
+    std::size_t count = 0;
+    rows->Seek(slice(start.view()));
+    for (; rows->Valid() && count < kRowsAtOnce; rows->Next(), ++count) {
+      while (payloads->Valid() && payloads->key().compare(rows->key()) < 0) payloads->Next();
+      check(payloads->status(), "scan payloads");
+      const bool has_payload = payloads->Valid() && payloads->key() == rows->key();
+      const auto header = decode_row_header(decode_slot_key(view(rows->key())), view(rows->value()));
+      writer.put(header.slot, has_payload ? view(payloads->value()) : std::string_view(), header.value);
+    }
+    check(rows->status(), "scan row headers");
+    const Slot next = rows->Valid() ? decode_slot_key(view(rows->key())) : index::kNoSlot;
+    check(db->Write(rocksdb::WriteOptions(), &batch), "write to " + directory);
+    return next;
+  }
+
+  // Writes are let in between the steps: their rows get terms of their own. REQUIRES index_mutex.
+  void fill(PayloadIndex target) {
+    const auto extractor = make_extractor({target});
+    for (Slot at = 0; at != index::kNoSlot;) {
+      const std::lock_guard write_lock(write_mutex);
+      at = fill_some(*extractor, at);
+    }
+    const std::lock_guard write_lock(write_mutex);
+    TermState next = *current_terms();
+    for (PayloadIndex& each : next.indexes)
+      if (each.number == target.number) each.complete = true;
+    change_terms(std::move(next), 0);
   }
 };
 
@@ -170,6 +240,63 @@ void RocksStore::checkpoint(const std::filesystem::path& directory) const {
 
 void RocksStore::remove_when_closed() { impl_->remove_when_closed = true; }
 
+void RocksStore::use_payload_terms(const MakeTermExtractor& make) {
+  const std::lock_guard index_lock(impl_->index_mutex);
+  std::vector<PayloadIndex> unfinished;
+  {
+    const std::lock_guard write_lock(impl_->write_mutex);
+    impl_->make_extractor = make;
+    TermState next = *impl_->current_terms();
+    if (next.indexes.empty()) return;
+    next.extractor = make(next.indexes);
+    for (const PayloadIndex& each : next.indexes)
+      if (!each.complete) unfinished.push_back(each);
+    impl_->replace_terms(next);
+    for (const PayloadIndex& each : unfinished) impl_->change_terms(next, each.number);
+  }
+  for (const PayloadIndex& each : unfinished) impl_->fill(each);
+}
+
+void RocksStore::create_index(const std::string& field, const std::string& definition) {
+  const std::lock_guard index_lock(impl_->index_mutex);
+  if (!impl_->make_extractor)
+    throw Error(ErrorCode::failed_precondition, "payload indexes need a program that makes terms of payloads");
+  PayloadIndex added{0, field, definition, false};
+  {
+    const std::lock_guard write_lock(impl_->write_mutex);
+    TermState next = *impl_->current_terms();
+    std::uint32_t replaced = 0;
+    if (const PayloadIndex* old = next.find(field)) {
+      if (old->definition == definition && old->complete) return;
+      replaced = old->number;
+      std::erase_if(next.indexes, [&](const PayloadIndex& each) { return each.number == replaced; });
+    }
+    added.number = next.next_number++;
+    next.indexes.push_back(added);
+    impl_->change_terms(std::move(next), replaced);
+  }
+  impl_->fill(added);
+}
+
+bool RocksStore::drop_index(const std::string& field) {
+  const std::lock_guard index_lock(impl_->index_mutex);
+  const std::lock_guard write_lock(impl_->write_mutex);
+  TermState next = *impl_->current_terms();
+  const PayloadIndex* old = next.find(field);
+  if (!old) return false;
+  const std::uint32_t number = old->number;
+  std::erase_if(next.indexes, [&](const PayloadIndex& each) { return each.number == number; });
+  impl_->change_terms(std::move(next), number);
+  return true;
+}
+
+std::vector<PayloadIndex> RocksStore::payload_indexes() const { return impl_->current_terms()->indexes; }
+
+std::unique_ptr<TermReader> RocksStore::read_terms() const {
+  return storage::read_terms({*impl_->db, impl_->db.family(kMetaFamily), impl_->db.family(kTermsFamily)},
+                             impl_->current_terms());
+}
+
 const index::CollectionOptions& RocksStore::options() const { return impl_->record.options; }
 const std::string& RocksStore::attributes() const { return impl_->record.attributes; }
 index::StoreState RocksStore::state() const { return impl_->current(); }
@@ -185,10 +312,25 @@ void RocksStore::write(const index::WriteOperation& operation) {
                                                    std::to_string(kMaxOperationBytes >> 20) +
                                                    " MiB: write fewer points at a time");
   rocksdb::WriteBatch batch(bytes);
-  const BatchContext context{impl_->db.families(), impl_->codec, before, [this](Slot slot) { return header(slot); }};
+  const auto terms = impl_->current_terms();
+  const BatchContext context{impl_->db.families(),
+                             impl_->codec,
+                             before,
+                             [this](Slot slot) { return header(slot); },
+                             [this](Slot slot) { return read_payload(slot); },
+                             terms->extractor.get()};
   const index::StoreState after = append_operation(operation, context, batch);
+  // Without somebody to make terms the indexes fall behind, and say so in the same batch.
+  std::optional<TermState> behind;
+  if (!terms->extractor && std::any_of(terms->indexes.begin(), terms->indexes.end(),
+                                       [](const PayloadIndex& each) { return each.complete; })) {
+    behind = *terms;
+    for (PayloadIndex& each : behind->indexes) each.complete = false;
+    impl_->put_terms_record(*behind, batch);
+  }
   check(impl_->db->Write(durable(), &batch), "write to " + impl_->directory);
 
+  if (behind) impl_->replace_terms(*std::move(behind));
   const std::lock_guard state_lock(impl_->state_mutex);
   impl_->state = after;
 }

@@ -10,6 +10,7 @@
 
 #include "index/options.h"
 #include "index/record_store.h"
+#include "storage/payload_index.h"
 
 namespace nestor::storage {
 
@@ -31,7 +32,7 @@ std::shared_ptr<StoreResources> make_store_resources(const StoreMemory& memory =
 // A payload change replaces payload and value both, and becomes the row's version.
 // Throws invalid_argument when the operation contradicts itself (a vector of another length, a slot that is not below
 // next_slot) and resource_exhausted when it is larger than kMaxOperationBytes; nothing is written then.
-class RocksStore final : public index::RecordStore {
+class RocksStore final : public index::RecordStore, public PayloadIndexes {
  public:
   static constexpr std::size_t kMaxOperationBytes = std::size_t{1} << 30;
 
@@ -55,6 +56,14 @@ class RocksStore final : public index::RecordStore {
 
   const index::CollectionOptions& options() const;  // validated
   const std::string& attributes() const;
+
+  // Who makes terms from now on. Indexes that are not complete are filled again. Without this, writes go through and
+  // leave every index incomplete.
+  void use_payload_terms(const MakeTermExtractor& make);
+  void create_index(const std::string& field, const std::string& definition) override;
+  bool drop_index(const std::string& field) override;
+  std::vector<PayloadIndex> payload_indexes() const override;
+  std::unique_ptr<TermReader> read_terms() const override;
 
   void write(const index::WriteOperation& operation) override;
   index::StoreState state() const override;

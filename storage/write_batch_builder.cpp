@@ -11,6 +11,7 @@
 #include "storage/record_codec.h"
 #include "storage/rocks_error.h"
 #include "storage/rocks_options.h"
+#include "storage/term_index.h"
 
 namespace nestor::storage {
 namespace {
@@ -26,7 +27,9 @@ rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size(
 class Appender {
  public:
   Appender(const index::WriteOperation& operation, const BatchContext& context, rocksdb::WriteBatch& batch)
-      : operation_(operation), context_(context), batch_(batch), points_(context.before.points) {}
+      : operation_(operation), context_(context), batch_(batch), points_(context.before.points) {
+    if (context.terms != nullptr) terms_.emplace(*context.terms, context.families[kTermsFamily], batch);
+  }
 
   index::StoreState run() {
     if (operation_.next_slot < context_.before.next_slot)
@@ -53,6 +56,7 @@ class Appender {
           context_.codec.band_of(encoded, band));
     put_header({record.slot, record.id, operation_.sequence, record.value});
     if (!record.payload.empty()) put(kPayloadsFamily, slot_key.view(), record.payload);
+    if (terms_) put_terms(record.slot, record.payload, record.value);
     put(kIdsFamily, encode_id_key(record.id).view(), encode_slot_value(record.slot).view());
     if (record.replaced == index::kNoSlot)
       ++points_;
@@ -73,6 +77,10 @@ class Appender {
     const auto header = own != headers_.end() ? std::optional(own->second) : context_.stored_header(record.slot);
     if (!header) contradiction("payload for slot " + std::to_string(record.slot) + ", which holds no row");
     put_header({record.slot, header->id, operation_.sequence, record.value});
+    if (terms_) {
+      remove_terms(record.slot);
+      put_terms(record.slot, record.payload, record.value);
+    }
     const auto slot_key = encode_slot_key(record.slot);
     if (record.payload.empty())
       remove(kPayloadsFamily, slot_key.view());
@@ -83,12 +91,34 @@ class Appender {
   void bury(Slot slot) {
     check_slot(slot);
     const auto slot_key = encode_slot_key(slot);
+    if (terms_) remove_terms(slot);
     remove(kRowsFamily, slot_key.view());
     remove(kPayloadsFamily, slot_key.view());
     for (std::size_t band = 0; band < context_.codec.bands(); ++band)
       remove(kBandsFamily, encode_band_key(static_cast<std::uint8_t>(band), slot).view());
     put(kDeadFamily, slot_key.view(), {});
     if (!operation_.payloads.empty()) headers_[slot] = std::nullopt;
+  }
+
+  struct IndexedRow {
+    std::string_view payload;
+    std::optional<std::uint32_t> value;
+  };
+
+  void put_terms(Slot slot, std::string_view payload, std::optional<std::uint32_t> value) {
+    terms_->put(slot, payload, value);
+    indexed_[slot] = {payload, value};
+  }
+
+  // Of the row as this operation left it, or else as it is stored.
+  void remove_terms(Slot slot) {
+    if (const auto own = indexed_.find(slot); own != indexed_.end()) {
+      terms_->remove(slot, own->second.payload, own->second.value);
+      indexed_.erase(own);
+      return;
+    }
+    if (const auto header = context_.stored_header(slot))
+      terms_->remove(slot, context_.stored_payload(slot), header->value);
   }
 
   void put_header(const index::RowHeader& header) {
@@ -117,6 +147,8 @@ class Appender {
   std::vector<std::uint16_t> halves_;
   // Rows this operation wrote or buried, kept only when it also changes payloads.
   std::unordered_map<Slot, std::optional<index::RowHeader>> headers_;
+  std::optional<TermWriter> terms_;
+  std::unordered_map<Slot, IndexedRow> indexed_;  // rows this operation wrote terms for
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "index/record_store.h"
+#include "storage/payload_index.h"
 #include "storage/vector_codec.h"
 
 namespace rocksdb {
@@ -21,6 +22,8 @@ struct BatchContext {
   const VectorCodec& codec;
   index::StoreState before;
   std::function<std::optional<index::RowHeader>(index::Slot)> stored_header;
+  std::function<std::string(index::Slot)> stored_payload;
+  const TermExtractor* terms = nullptr;  // null: no payload indexes to keep
 };
 
 // Upper estimate of the batch, in bytes.
