@@ -6,6 +6,7 @@
 #include "server/body_codec.h"
 #include "server/gzip.h"
 #include "server/handlers/handlers.h"
+#include "server/payload_terms.h"
 #include "server/protocol.h"
 
 namespace nestor::server {
@@ -44,12 +45,20 @@ Api::Api(storage::Database& database, RequestLimits limits, ApiSurroundings arou
       gatekeeper_(std::move(around.access)),
       log_(std::move(around.log)) {
   context_.monitor.set_share(limits.shadow_share);
+  database.use_payload_terms(make_payload_terms);
   add_service_routes(router_, context_);
+  add_alias_routes(router_, context_);
+  add_cluster_routes(router_, context_);
   add_certificate_routes(router_, context_);
   add_collection_routes(router_, context_);
   add_point_read_routes(router_, context_);
   add_point_write_routes(router_, context_);
   add_query_routes(router_, context_);
+  add_group_routes(router_, context_);
+  add_facet_routes(router_, context_);
+  add_matrix_routes(router_, context_);
+  add_payload_index_routes(router_, context_);
+  add_snapshot_routes(router_, context_);
   add_knnlm_routes(router_, context_);
   add_observation_routes(router_, context_);
 }

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "server/schema.h"
+#include "server/selection_cache.h"
 #include "storage/database.h"
 
 namespace nestor::server {
@@ -14,6 +15,8 @@ namespace nestor::server {
 struct OpenCollection {
   std::shared_ptr<index::Collection> collection;
   std::shared_ptr<const Schema> schema;
+  std::shared_ptr<storage::PayloadIndexes> indexes;
+  std::shared_ptr<SelectionCache> selections;
 
   index::Collection* operator->() const { return collection.get(); }
 };
@@ -31,6 +34,8 @@ class Catalog {
   struct Entry {
     std::weak_ptr<index::Collection> collection;
     std::shared_ptr<const Schema> schema;
+    std::weak_ptr<storage::PayloadIndexes> indexes;  // weak: the store goes when its collection does
+    std::shared_ptr<SelectionCache> selections;
   };
 
   std::shared_ptr<index::Collection> find(const std::string& name) const;

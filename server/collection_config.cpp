@@ -5,6 +5,7 @@
 
 #include "server/fields.h"
 #include "server/json_view.h"
+#include "server/payload_terms.h"
 #include "server/protocol.h"
 
 namespace nestor::server {
@@ -18,6 +19,15 @@ bool has_forbidden(std::string_view name) {
   for (const char c : name)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F || kForbidden.find(c) != std::string_view::npos) return true;
   return false;
+}
+
+// Empty: nothing.
+std::string what_is_wrong_with(const std::string& noun, std::string_view name) {
+  if (name.empty() || name.size() > 255)
+    return "a name of a " + noun + " has 1 to 255 bytes, got " + std::to_string(name.size());
+  if (has_forbidden(name))
+    return "a name of a " + noun + " must not hold control characters or any of " + std::string(kForbidden);
+  return "";
 }
 
 index::Metric read_distance(const JsonValue& value) {
@@ -109,9 +119,8 @@ json echo_vectors(const index::CollectionOptions& options, const json& attribute
   parameters["size"] = options.dim;
   parameters["distance"] = distance_word(options.metric);
   if (options.scalar_type != index::ScalarType::float32) parameters["datatype"] = index::to_string(options.scalar_type);
-  parameters["matryoshka"] = {{"widths", options.widths},
-                              {"graphs", options.graphs},
-                              {"rotation", index::to_string(options.rotation)}};
+  parameters["matryoshka"] = {
+      {"widths", options.widths}, {"graphs", options.graphs}, {"rotation", index::to_string(options.rotation)}};
   if (name.empty()) return parameters;
   return json{{name, std::move(parameters)}};
 }
@@ -128,10 +137,10 @@ json echo_config(const index::CollectionOptions& options, const json& attributes
                            {"full_scan_threshold", 10000},
                            {"max_indexing_threads", 0}};
   // The dialect wants these fields; Nestor has no such settings, so they hold its neutral values.
-  config["optimizer_config"] = {{"deleted_threshold", 0.2},     {"vacuum_min_vector_number", 1000},
-                                {"default_segment_number", 0},  {"max_segment_size", nullptr},
-                                {"memmap_threshold", nullptr},  {"indexing_threshold", 10000},
-                                {"flush_interval_sec", 5},      {"max_optimization_threads", nullptr}};
+  config["optimizer_config"] = {{"deleted_threshold", 0.2},    {"vacuum_min_vector_number", 1000},
+                                {"default_segment_number", 0}, {"max_segment_size", nullptr},
+                                {"memmap_threshold", nullptr}, {"indexing_threshold", 10000},
+                                {"flush_interval_sec", 5},     {"max_optimization_threads", nullptr}};
   config["wal_config"] = {{"wal_capacity_mb", 32}, {"wal_segments_ahead", 0}};
   config["quantization_config"] = nullptr;
   const json create = attributes.value("create", json::object());
@@ -139,16 +148,37 @@ json echo_config(const index::CollectionOptions& options, const json& attributes
   return config;
 }
 
+// How many points an index holds is how many have a value at its key.
+json echo_indexes(const OpenCollection& target) {
+  json out = json::object();
+  const auto terms = target.indexes->read_terms();
+  for (const storage::PayloadIndex& each : terms->indexes()) {
+    const auto kind = index_kind(each.definition);
+    if (!kind) continue;
+    json& shown = out[each.field];
+    shown["data_type"] = to_string(*kind);
+    if (json definition = json::parse(each.definition, nullptr, false); definition.is_object())
+      shown["params"] = std::move(definition);
+    std::uint64_t points = 0;
+    terms->scan(each.number, kCountTerms, after(std::string(kCountTerms)), [&](std::string_view, index::Slot) {
+      ++points;
+      return true;
+    });
+    shown["points"] = points;
+  }
+  return out;
+}
+
 }  // namespace
 
 void check_collection_name(std::string_view name) {
-  const auto fail = [](const std::string& what) {
-    throw HttpError(422, "Validation error in path parameters: [name: " + what + "]");
-  };
-  if (name.empty() || name.size() > 255)
-    fail("a collection name has 1 to 255 bytes, got " + std::to_string(name.size()));
-  if (has_forbidden(name))
-    fail("a collection name must not hold control characters or any of " + std::string(kForbidden));
+  const std::string wrong = what_is_wrong_with("collection", name);
+  if (!wrong.empty()) throw HttpError(422, "Validation error in path parameters: [name: " + wrong + "]");
+}
+
+void check_alias_name(std::string_view name) {
+  const std::string wrong = what_is_wrong_with("alias", name);
+  if (!wrong.empty()) validation_error("alias_name", wrong);
 }
 
 Creation parse_creation(std::string_view body, const RequestLimits& limits) {
@@ -179,7 +209,8 @@ Schema schema_from_attributes(const std::string& attributes) {
   return Schema{name != tree.end() && name->is_string() ? name->get<std::string>() : ""};
 }
 
-std::string info_json(const index::Collection& collection, const std::string& attributes) {
+std::string info_json(const OpenCollection& target, const std::string& attributes) {
+  const index::Collection& collection = *target.collection;
   const index::CollectionInfo info = collection.info();
   const json tree = parse_attributes(attributes);
   // Yellow while a build runs or is due. Rows that stay in the tail because they are few, are searched
@@ -193,7 +224,7 @@ std::string info_json(const index::Collection& collection, const std::string& at
   out["points_count"] = info.points;
   out["segments_count"] = std::max(segments, 1);
   out["config"] = echo_config(info.options, tree, schema_from_attributes(attributes).vector_name);
-  out["payload_schema"] = json::object();
+  out["payload_schema"] = echo_indexes(target);
   return out.dump();
 }
 

@@ -7,6 +7,7 @@
 
 #include "index/collection.h"
 #include "server/limits.h"
+#include "server/catalog.h"
 #include "server/schema.h"
 
 namespace nestor::server {
@@ -20,9 +21,10 @@ struct Creation {
 Creation parse_creation(std::string_view body, const RequestLimits& limits);
 // 1..255 bytes, none of < > : " / \ | ? * and no control characters. Throws HttpError 422.
 void check_collection_name(std::string_view name);
+void check_alias_name(std::string_view name);  // the same rules, in a body
 
 // Attributes that are not ours (a collection made by the embedded library) give the defaults.
 Schema schema_from_attributes(const std::string& attributes);
-std::string info_json(const index::Collection& collection, const std::string& attributes);
+std::string info_json(const OpenCollection& target, const std::string& attributes);
 
 }  // namespace nestor::server

@@ -26,7 +26,22 @@ FieldPath parse_field_path(std::string_view text);
 // The field `name`, a string, as a path. Throws HttpError 400.
 FieldPath path_field(const JsonValue& object, std::string_view name);
 
+// The same with lists replaced by their elements.
+template <typename Visit>
+void for_each_value(const FieldPath& path, const JsonValue& payload, const Visit& visit);
+
 // What stands at the path, empty when nothing does; more than one value only with "[]".
 std::vector<JsonValue> values_at(const FieldPath& path, const JsonValue& payload);
+
+template <typename Visit>
+void for_each_value(const FieldPath& path, const JsonValue& payload, const Visit& visit) {
+  for (const JsonValue& value : values_at(path, payload)) {
+    if (!value.is_array()) {
+      visit(value);
+      continue;
+    }
+    for (const JsonValue& item : value.items()) visit(item);
+  }
+}
 
 }  // namespace nestor::server

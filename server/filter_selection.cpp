@@ -4,7 +4,7 @@
 
 #include "server/fields.h"
 #include "server/filter_reader.h"
-#include "server/payload.h"
+#include "server/term_selection.h"
 
 namespace nestor::server {
 namespace {
@@ -23,30 +23,72 @@ index::RowChoice choice_of(const Filter& filter) {
 
 std::shared_ptr<const Filter> read_filter_field(const JsonValue& request, const OpenCollection& target,
                                                 const RequestLimits& limits) {
-  const auto value = field(request, "filter");
+  return read_filter(request, "filter", target, limits);
+}
+
+std::shared_ptr<const Filter> read_filter(const JsonValue& request, std::string_view name, const OpenCollection& target,
+                                          const RequestLimits& limits) {
+  const auto value = field(request, name);
   return value ? read_filter(*value, *target.schema, limits) : nullptr;
+}
+
+void for_each_payload(const OpenCollection& target, const std::vector<std::uint64_t>* slots,
+                      const PayloadVisit& visit) {
+  index::RowChoice choice;
+  choice.within = slots;
+  choice.accepts = [&](const index::RowHeader& row, std::string_view payload) {
+    with_payload(payload, row.value, [&](const JsonValue& object) { visit(row, object); });
+    return false;  // what is wanted has been seen
+  };
+  target->select_ids(choice);
+}
+
+void for_each_row(const OpenCollection& target, const std::vector<std::uint64_t>* slots,
+                  const std::function<void(const index::RowHeader&)>& visit) {
+  index::RowChoice choice;
+  choice.within = slots;
+  choice.reads_payload = false;
+  choice.accepts = [&](const index::RowHeader& row, std::string_view) {
+    visit(row);
+    return false;
+  };
+  target->select_ids(choice);
 }
 
 bool accepts(const Filter& filter, const index::PointId& id, std::string_view payload,
              std::optional<std::uint32_t> value) {
-  const std::string_view object = payload.empty() ? std::string_view("{}") : payload;
-  const JsonDocument document(object, kStoredDepth);
-  if (!value || document.root().find(kTokenField)) return filter.accepts(id, document.root());
-  const std::string with_token = with_token_field(document.root(), *value);
-  return filter.accepts(id, JsonDocument(with_token, kStoredDepth).root());
+  return with_payload(payload, value, [&](const JsonValue& object) { return filter.accepts(id, object); });
 }
 
 std::vector<std::uint64_t> select_slots(const OpenCollection& target, const Filter& filter) {
-  return target->select_slots(choice_of(filter));
+  const bool indexed = target.indexes && !target.indexes->payload_indexes().empty();
+  if (!indexed || !filter.reads_payload()) return target->select_slots(choice_of(filter));
+  const auto terms = target.indexes->read_terms();
+  Selected found = select_by_terms(filter, target, *terms, target->live_slots(terms->next_slot()));
+  subtract(found.possible, found.certain);
+  if (!any_slot(found.possible)) return std::move(found.certain);
+  index::RowChoice choice = choice_of(filter);
+  choice.among.reset();
+  choice.within = &found.possible;
+  unite(found.certain, target->select_slots(choice));
+  return std::move(found.certain);
 }
 
 std::vector<index::PointId> select_ids(const OpenCollection& target, const Filter& filter) {
-  return target->select_ids(choice_of(filter));
+  if (!target.indexes || target.indexes->payload_indexes().empty() || !filter.reads_payload())
+    return target->select_ids(choice_of(filter));
+  const auto slots = select_slots(target, filter);
+  index::RowChoice choice;
+  choice.accepts = [](const index::RowHeader&, std::string_view) { return true; };
+  choice.reads_payload = false;
+  choice.within = &slots;
+  return target->select_ids(choice);
 }
 
 std::uint64_t count_points(const OpenCollection& target, const Filter& filter) {
   std::uint64_t count = 0;
-  for (const std::uint64_t word : select_slots(target, filter)) count += static_cast<std::uint64_t>(std::popcount(word));
+  for (const std::uint64_t word : select_slots(target, filter))
+    count += static_cast<std::uint64_t>(std::popcount(word));
   return count;
 }
 

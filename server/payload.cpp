@@ -1,6 +1,7 @@
 #include "server/payload.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "server/fields.h"
 #include "server/json_writer.h"
@@ -102,6 +103,21 @@ std::string with_token_field(const JsonValue& payload, std::uint32_t token) {
   return out + '}';
 }
 
+namespace {
+
+std::vector<float> shown_vector(const index::Record& record, const RecordFormat& format) {
+  if (format.vector_width == 0 || format.vector_width >= record.vector.size()) return record.vector;
+  std::vector<float> prefix(record.vector.begin(),
+                            record.vector.begin() + static_cast<std::ptrdiff_t>(format.vector_width));
+  double squares = 0;
+  for (const float x : prefix) squares += static_cast<double>(x) * x;
+  if (format.normalise_prefix && squares > 0)
+    for (float& x : prefix) x = static_cast<float>(x / std::sqrt(squares));
+  return prefix;
+}
+
+}  // namespace
+
 void append_record_parts(std::string& out, const index::Record& record, const RecordFormat& format) {
   if (format.payload.wanted()) {
     out += ",\"payload\":";
@@ -115,7 +131,7 @@ void append_record_parts(std::string& out, const index::Record& record, const Re
     append_string(out, format.schema->vector_name);
     out += ':';
   }
-  append_vector(out, record.vector);
+  append_vector(out, shown_vector(record, format));
   if (named) out += '}';
 }
 

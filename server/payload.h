@@ -42,6 +42,8 @@ struct RecordFormat {
   PayloadSelector payload;
   bool with_vector = false;
   const Schema* schema = nullptr;
+  std::size_t vector_width = 0;   // only these coordinates of a vector; 0: all
+  bool normalise_prefix = false;  // a prefix as a vector of its own: of length 1
 };
 
 // ,"payload":{...},"vector":[...] as far as wanted.

@@ -1,5 +1,5 @@
 #pragma once
-// One query as the dialect writes it, read and checked: what `points/query` and `points/search` take.
+// Queries as the dialect writes them, read and checked: what `points/query` and its older forms take.
 
 #include <memory>
 #include <optional>
@@ -7,29 +7,35 @@
 #include <vector>
 
 #include "server/catalog.h"
-#include "server/filter.h"
 #include "server/json_view.h"
 #include "server/limits.h"
 #include "server/payload.h"
+#include "server/query_node.h"
 
 namespace nestor::server {
 
 struct QueryRequest {
-  std::vector<float> vector;              // empty: `point`, or else a listing of points by id
-  std::optional<index::PointId> point;    // search near this point's vector, without the point itself
-  index::SearchOptions search;            // k is set when the query runs
-  std::shared_ptr<const Filter> filter;   // null: every point
-  std::string_view filter_text;           // as it was sent, in the body: equal texts are one filter
-  std::size_t limit = 10;
-  std::size_t offset = 0;
-  std::optional<float> score_threshold;   // strict: a score equal to it is out
+  QueryNode node;
   PayloadSelector payload;
   bool with_vector = false;
 };
 
-// Both throw HttpError 4xx. Nothing is searched or read from the collection.
-QueryRequest read_query_request(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits);
-// The older form: {vector: [..] | {name, vector}, limit, ...}.
-QueryRequest read_search_request(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits);
+// What queries are read against.
+struct QueryContext {
+  Catalog& catalog;
+  const OpenCollection& target;
+  const RequestLimits& limits;
+};
+
+// The forms of a request; all but `query` are those of older clients, whose answers are bare lists.
+enum class QueryForm {
+  query,      // {query, prefetch, using, ...}
+  search,     // {vector: [..] | {name, vector}, limit, ...}
+  recommend,  // {positive, negative, strategy, limit, ...}
+  discover    // {target, context, limit, ...}
+};
+
+// Throws HttpError 4xx. Nothing is searched or read from the collection.
+QueryRequest read_query_request(const JsonValue& body, const QueryContext& context, QueryForm form);
 
 }  // namespace nestor::server

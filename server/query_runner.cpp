@@ -1,83 +1,230 @@
 #include "server/query_runner.h"
 
 #include <algorithm>
+#include <string>
+#include <unordered_set>
 
+#include "server/diversity.h"
+#include "server/example_scores.h"
 #include "server/filter_selection.h"
+#include "server/fusion.h"
 #include "server/protocol.h"
+#include "server/sampling.h"
 
 namespace nestor::server {
 namespace {
 
-// k of the search below the page: a query by id finds its own point too.
-std::uint32_t neighbours_needed(const QueryRequest& query) {
-  const std::size_t extra = query.point ? 1 : 0;
-  const std::size_t most = index::kMaxNeighbours - extra;
-  if (query.limit > most || query.offset > most - query.limit)
-    wrong_input("limit " + std::to_string(query.limit) + " with offset " + std::to_string(query.offset) +
+using Ids = std::unordered_set<index::PointId, index::PointIdHash>;
+
+// Of the search below a page: examples that are points of the collection are found and left out again.
+std::size_t hits_needed(const QueryNode& node, std::size_t excluded) {
+  const std::size_t most = index::kMaxNeighbours - std::min<std::size_t>(excluded, index::kMaxNeighbours - 1);
+  if (node.limit > most || node.offset > most - node.limit)
+    wrong_input("limit " + std::to_string(node.limit) + " with offset " + std::to_string(node.offset) +
                 " asks for more than " + std::to_string(most) + " neighbours, the most one query may have");
-  return static_cast<std::uint32_t>(query.limit + query.offset + extra);
+  return node.limit + node.offset + excluded;
 }
 
-bool passes(index::Metric metric, float score, float threshold) {
-  return metric == index::Metric::l2 ? score < threshold : score > threshold;
+std::vector<QueryHit> query_hits(const std::vector<index::Hit>& found) {
+  std::vector<QueryHit> hits;
+  hits.reserve(found.size());
+  for (const index::Hit& hit : found) hits.push_back({hit.id, hit.slot, hit.version, hit.score, hit.distance, {}});
+  return hits;
 }
 
-void cut_to_page(const OpenCollection& target, const QueryRequest& query, std::vector<index::Hit>& hits) {
-  const index::Metric metric = target->options().metric;
-  std::erase_if(hits, [&](const index::Hit& hit) {
-    return (query.point && hit.id == *query.point) ||
-           (query.score_threshold && !passes(metric, hit.score, *query.score_threshold));
-  });
-  hits.erase(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(std::min(query.offset, hits.size())));
-  if (hits.size() > query.limit) hits.resize(query.limit);
+SlotSet intersection(const SlotSet& a, const SlotSet& b) {
+  if (!a || !b) return a ? a : b;
+  auto both = std::make_shared<std::vector<std::uint64_t>>(std::min(a->size(), b->size()));
+  for (std::size_t i = 0; i < both->size(); ++i) (*both)[i] = (*a)[i] & (*b)[i];
+  return both;
 }
 
-// Remembers the last filter's slots: the queries of a batch mostly share one.
-class Selections {
+// Whether a smaller score is the better one in a query's answer.
+bool smaller_is_better(const QueryNode& node, index::Metric metric) {
+  const auto* examples = std::get_if<ExamplesQuery>(&node.query);
+  const bool by_distance = std::holds_alternative<NearestQuery>(node.query) ||
+                           (examples && examples->kind == ExamplesQuery::Kind::average_vector);
+  return by_distance && metric == index::Metric::l2;
+}
+
+class NodeRun {
  public:
-  explicit Selections(const OpenCollection& target) : target_(target) {}
+  NodeRun(const OpenCollection& target, Selections& selections, const QueryNode& node, SlotSet within)
+      : target_(target), selections_(selections), node_(node),
+        allowed_(intersection(within, selections.of(node))) {}
 
-  // Empty for a query without a filter; valid until the next call.
-  std::span<const std::uint64_t> of(const QueryRequest& query) {
-    if (!query.filter) return {};
-    if (slots_.empty() || query.filter_text != text_) {
-      slots_ = select_slots(target_, *query.filter);
-      text_ = query.filter_text;
-    }
-    return slots_;
+  QueryAnswer run() {
+    std::visit([this](const auto& query) { prepare(query); }, node_.query);
+    needed_ = hits_needed(node_, excluded_.size());
+    run_prefetches();
+    std::visit([this](const auto& query) { answer(query); }, node_.query);
+    cut_to_page();
+    return std::move(answer_);
   }
 
  private:
+  // ---- prefetches ----
+
+  void run_prefetches() {
+    for (std::size_t i = 0; i < node_.prefetch.size(); ++i) {
+      const QueryNode& prefetch = node_.prefetch[i];
+      QueryAnswer found = NodeRun(target_, selections_, prefetch, allowed_).run();
+      for (index::StageReport& stage : found.stages) {
+        stage.name = "prefetch[" + std::to_string(i) + "]." + stage.name;
+        answer_.stages.push_back(std::move(stage));
+      }
+      lists_.push_back({std::move(found.hits), smaller_is_better(prefetch, metric())});
+    }
+    if (!lists_.empty() && !std::holds_alternative<FusionQuery>(node_.query)) allow_candidates_only();
+  }
+
+  void allow_candidates_only() {
+    auto slots = std::make_shared<std::vector<std::uint64_t>>(1);
+    for (const RankedList& list : lists_)
+      for (const QueryHit& hit : list.hits) {
+        const std::size_t word = hit.slot / 64;
+        if (word >= slots->size()) slots->resize(word + 1);
+        (*slots)[word] |= std::uint64_t{1} << (hit.slot % 64);
+      }
+    allowed_ = std::move(slots);
+    only_candidates_ = true;
+  }
+
+  // ---- examples: which vectors are meant, which points are left out ----
+
+  void prepare(const NearestQuery& query) { add_example(query.near); }
+  void prepare(const ExamplesQuery& query) {
+    if (query.target) add_example(*query.target);
+    for (const VectorInput& input : query.positive) add_example(input);
+    for (const VectorInput& input : query.negative) add_example(input);
+  }
+  template <typename Other>
+  void prepare(const Other&) {}
+
+  void add_example(const VectorInput& input) {
+    if (!input.point) {
+      examples_.push_back(input.vector);
+      return;
+    }
+    const index::Collection& home = node_.lookup_from ? *node_.lookup_from : *target_.collection;
+    auto record = home.get(*input.point, true, false);
+    if (!record)
+      throw HttpError(404, "Not found: Point with id " + index::to_string(*input.point) + " does not exists!");
+    examples_.push_back(std::move(record->vector));
+    if (&home == target_.collection.get()) excluded_.insert(*input.point);
+  }
+
+  // ---- the kinds of query ----
+
+  index::SearchOptions options() const {
+    index::SearchOptions options = node_.search;
+    options.k = static_cast<std::uint32_t>(needed_);
+    if (allowed_) options.allowed_slots = *allowed_;
+    options.filter_name = node_.filter_text;
+    if (only_candidates_) {  // exact already
+      options.exact = true;
+      options.target_recall.reset();
+      options.max_latency_ms.reset();
+    }
+    return options;
+  }
+
+  void take(index::QueryResult found) {
+    answer_.hits = query_hits(found.hits);
+    answer_.stages.insert(answer_.stages.end(), found.stages.begin(), found.stages.end());
+    answer_.certification = found.certification;
+  }
+
+  void answer(const NearestQuery& query) {
+    index::SearchOptions search = options();
+    if (query.diversity) {
+      const std::size_t wanted = query.diversity->candidates.value_or(0) + excluded_.size();
+      search.k = static_cast<std::uint32_t>(
+          std::clamp<std::size_t>(wanted, needed_, index::kMaxNeighbours));
+    }
+    take(target_->search(examples_.front(), search));
+    if (!query.diversity) return;
+    leave_out_examples();
+    answer_.hits = diversify(target_, std::move(answer_.hits), query.diversity->share, node_.limit + node_.offset);
+  }
+
+  void answer(const ExamplesQuery& query) {
+    if (query.kind == ExamplesQuery::Kind::average_vector) {
+      const std::span<const std::vector<float>> all(examples_);
+      take(target_->search(average_vector(all.first(query.positive.size()), all.subspan(query.positive.size())),
+                           options()));
+      return;
+    }
+    std::vector<float> rows;
+    for (const auto& example : examples_) rows.insert(rows.end(), example.begin(), example.end());
+    take(target_->search_combined({rows, examples_.size(), example_score(query, metric())}, options()));
+  }
+
+  void answer(const FusionQuery& query) { answer_.hits = fuse(lists_, query); }
+
+  void answer(const OrderBy& order) {
+    for (OrderedPoint& point :
+         points_in_order(target_, order, allowed_.get(), needed_))
+      answer_.hits.push_back({point.id, point.slot, point.version, 0, std::move(point.value)});
+  }
+
+  void answer(const SampleQuery&) {
+    for (const index::RowHeader& row : sample_rows(target_, allowed_.get(), needed_))
+      answer_.hits.push_back({row.id, row.slot, row.version, 0, {}});
+  }
+
+  // Points by id, all with score 0.
+  void answer(const ListQuery&) {
+    if (!allowed_) {
+      for (const index::Record& record : target_->scroll(std::nullopt, needed_, false, false))
+        answer_.hits.push_back({record.id, record.slot, record.version, 0, {}});
+      return;
+    }
+    for_each_row(target_, allowed_.get(), [&](const index::RowHeader& row) {
+      answer_.hits.push_back({row.id, row.slot, row.version, 0, {}});
+    });
+    std::sort(answer_.hits.begin(), answer_.hits.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  }
+
+  // ---- the page ----
+
+  void leave_out_examples() {
+    if (!excluded_.empty()) std::erase_if(answer_.hits, [&](const QueryHit& hit) { return excluded_.contains(hit.id); });
+  }
+
+  bool has_scores() const {
+    return !std::holds_alternative<OrderBy>(node_.query) && !std::holds_alternative<SampleQuery>(node_.query) &&
+           !std::holds_alternative<ListQuery>(node_.query);
+  }
+
+  void cut_to_page() {
+    auto& hits = answer_.hits;
+    leave_out_examples();
+    if (node_.score_threshold && has_scores()) {
+      const float threshold = *node_.score_threshold;
+      const bool smaller = smaller_is_better(node_, metric());
+      std::erase_if(hits,
+                    [&](const QueryHit& hit) { return smaller ? hit.score >= threshold : hit.score <= threshold; });
+    }
+    hits.erase(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(std::min(node_.offset, hits.size())));
+    if (hits.size() > node_.limit) hits.resize(node_.limit);
+  }
+
+  index::Metric metric() const { return target_->options().metric; }
+
   const OpenCollection& target_;
-  std::string_view text_;
-  std::vector<std::uint64_t> slots_;
+  Selections& selections_;
+  const QueryNode& node_;
+  SlotSet allowed_;
+  std::size_t needed_ = 0;
+  Ids excluded_;
+  std::vector<std::vector<float>> examples_;
+  std::vector<RankedList> lists_;
+  bool only_candidates_ = false;  // allowed_ is what the prefetches found
+  QueryAnswer answer_;
 };
 
-index::QueryResult list_filtered_points(const OpenCollection& target, const QueryRequest& query) {
-  const auto ids = select_ids(target, *query.filter);
-  index::QueryResult result;
-  const std::size_t end = std::min<std::size_t>(ids.size(), neighbours_needed(query));
-  for (std::size_t i = query.offset; i < end; ++i)
-    if (const auto record = target->get(ids[i], false, false))
-      result.hits.push_back({.id = record->id, .version = record->version, .value = record->value});
-  return result;
-}
-
-// Without a query: points by id, all with score 0.
-index::QueryResult list_points(const OpenCollection& target, const QueryRequest& query) {
-  if (query.filter) return list_filtered_points(target, query);
-  index::QueryResult result;
-  const auto records = target->scroll(std::nullopt, neighbours_needed(query), false, false);
-  for (std::size_t i = query.offset; i < records.size(); ++i)
-    result.hits.push_back({.id = records[i].id, .version = records[i].version, .value = records[i].value});
-  return result;
-}
-
-std::vector<float> vector_of(const OpenCollection& target, const index::PointId& id) {
-  auto record = target->get(id, true, false);
-  if (!record) throw HttpError(404, "Not found: Point with id " + index::to_string(id) + " does not exists!");
-  return std::move(record->vector);
-}
+// ---- batches ----
 
 bool same_stages(std::span<const index::Stage> a, std::span<const index::Stage> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const index::Stage& x, const index::Stage& y) {
@@ -85,58 +232,89 @@ bool same_stages(std::span<const index::Stage> a, std::span<const index::Stage> 
   });
 }
 
-bool searched_together(const QueryRequest& a, const QueryRequest& b, std::size_t dim) {
+// The vector of a plain search, null for any other query.
+const std::vector<float>* plain_vector(const QueryNode& node, std::size_t dim) {
+  const auto* nearest = std::get_if<NearestQuery>(&node.query);
+  if (!nearest || nearest->diversity || !node.prefetch.empty() || nearest->near.vector.size() != dim) return nullptr;
+  return &nearest->near.vector;
+}
+
+bool searched_together(const QueryNode& a, const QueryNode& b, std::size_t dim) {
   const index::SearchOptions &x = a.search, &y = b.search;
-  return a.vector.size() == dim && b.vector.size() == dim && neighbours_needed(a) == neighbours_needed(b) &&
+  return plain_vector(a, dim) && plain_vector(b, dim) && hits_needed(a, 0) == hits_needed(b, 0) &&
          x.exact == y.exact && x.width == y.width && x.candidates_to_explore == y.candidates_to_explore &&
          x.explain == y.explain && x.target_recall == y.target_recall && x.max_latency_ms == y.max_latency_ms &&
          x.encoder == y.encoder && a.filter_text == b.filter_text && same_stages(x.stages, y.stages);
 }
 
-std::vector<index::QueryResult> search_together(const OpenCollection& target, std::span<const QueryRequest> queries,
-                                                unsigned threads) {
-  std::vector<float> rows;
-  for (const QueryRequest& query : queries) rows.insert(rows.end(), query.vector.begin(), query.vector.end());
-  index::SearchOptions options = queries.front().search;
-  options.k = neighbours_needed(queries.front());
-  Selections selections(target);
-  options.allowed_slots = selections.of(queries.front());
-  options.filter_name = queries.front().filter_text;
-  auto results = target->search_batch(rows, queries.size(), options, threads);
-  for (std::size_t i = 0; i < queries.size(); ++i) cut_to_page(target, queries[i], results[i].hits);
-  return results;
+void cut_plain(const QueryNode& node, index::Metric metric, QueryAnswer& answer) {
+  auto& hits = answer.hits;
+  if (node.score_threshold)
+    std::erase_if(hits, [&](const QueryHit& hit) {
+      return metric == index::Metric::l2 ? hit.score >= *node.score_threshold : hit.score <= *node.score_threshold;
+    });
+  hits.erase(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(std::min(node.offset, hits.size())));
+  if (hits.size() > node.limit) hits.resize(node.limit);
 }
 
-index::QueryResult run_one(const OpenCollection& target, const QueryRequest& query, Selections& selections) {
-  index::SearchOptions options = query.search;
-  options.k = neighbours_needed(query);
-  if (query.vector.empty() && !query.point) return list_points(target, query);
-  options.allowed_slots = selections.of(query);
-  options.filter_name = query.filter_text;
-  index::QueryResult result = query.point ? target->search(vector_of(target, *query.point), options)
-                                          : target->search(query.vector, options);
-  cut_to_page(target, query, result.hits);
-  return result;
+std::vector<QueryAnswer> search_together(const OpenCollection& target, std::span<const QueryRequest> queries,
+                                         unsigned threads) {
+  const std::size_t dim = target->options().dim;
+  const QueryNode& first = queries.front().node;
+  std::vector<float> rows;
+  for (const QueryRequest& query : queries) {
+    const auto& vector = *plain_vector(query.node, dim);
+    rows.insert(rows.end(), vector.begin(), vector.end());
+  }
+  index::SearchOptions options = first.search;
+  options.k = static_cast<std::uint32_t>(hits_needed(first, 0));
+  Selections selections(target);
+  const SlotSet allowed = selections.of(first);
+  if (allowed) options.allowed_slots = *allowed;
+  options.filter_name = first.filter_text;
+  auto results = target->search_batch(rows, queries.size(), options, threads);
+  std::vector<QueryAnswer> answers;
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    answers.push_back({query_hits(results[i].hits), std::move(results[i].stages), results[i].certification});
+    cut_plain(queries[i].node, target->options().metric, answers.back());
+  }
+  return answers;
 }
 
 }  // namespace
 
-index::QueryResult run_query(const OpenCollection& target, const QueryRequest& query) {
-  Selections selections(target);
-  return run_one(target, query, selections);
+SlotSet Selections::of(const QueryNode& node) {
+  if (!node.filter) return nullptr;
+  for (const auto& [text, slots] : known_)
+    if (text == node.filter_text) return slots;
+  const index::Sequence sequence = target_->info().sequence;
+  SlotSet slots = target_.selections->find(node.filter_text, sequence);
+  if (!slots) {
+    slots = std::make_shared<const std::vector<std::uint64_t>>(select_slots(target_, *node.filter));
+    target_.selections->put(node.filter_text, sequence, slots);
+  }
+  if (known_.size() < 16) known_.emplace_back(node.filter_text, slots);
+  return slots;
 }
 
-std::vector<index::QueryResult> run_queries(const OpenCollection& target, std::span<const QueryRequest> queries,
-                                            unsigned threads) {
+QueryAnswer run_query(const OpenCollection& target, const QueryNode& query) {
+  Selections selections(target);
+  return NodeRun(target, selections, query, nullptr).run();
+}
+
+std::vector<QueryAnswer> run_queries(const OpenCollection& target, std::span<const QueryRequest> queries,
+                                     unsigned threads) {
   const std::size_t dim = target->options().dim;
-  const auto like_first = [&](const QueryRequest& query) { return searched_together(queries.front(), query, dim); };
+  const auto like_first = [&](const QueryRequest& query) {
+    return searched_together(queries.front().node, query.node, dim);
+  };
   if (queries.size() > 1 && std::all_of(queries.begin(), queries.end(), like_first))
     return search_together(target, queries, threads);
-  std::vector<index::QueryResult> results;
-  results.reserve(queries.size());
+  std::vector<QueryAnswer> answers;
+  answers.reserve(queries.size());
   Selections selections(target);
-  for (const QueryRequest& query : queries) results.push_back(run_one(target, query, selections));
-  return results;
+  for (const QueryRequest& query : queries) answers.push_back(NodeRun(target, selections, query.node, nullptr).run());
+  return answers;
 }
 
 }  // namespace nestor::server

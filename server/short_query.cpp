@@ -43,11 +43,14 @@ bool walks_little(const index::SearchOptions& search) {
 }  // namespace
 
 bool is_short(const OpenCollection& target, const QueryRequest& query) {
-  if (query.filter || query.vector.empty()) return false;
+  const QueryNode& node = query.node;
+  const auto* nearest = std::get_if<NearestQuery>(&node.query);
+  if (!nearest || nearest->diversity || nearest->near.vector.empty() || node.filter || !node.prefetch.empty())
+    return false;
   const bool reads_records = query.payload.wanted() || query.with_vector;
   const std::size_t most = reads_records ? kRecords : kNeighbours;
-  if (query.limit > most || query.offset > most - query.limit || !walks_little(query.search)) return false;
-  const std::uint64_t compared = query.search.exact ? target->count() : scanned_rows(*target.collection);
+  if (node.limit > most || node.offset > most - node.limit || !walks_little(node.search)) return false;
+  const std::uint64_t compared = node.search.exact ? target->count() : scanned_rows(*target.collection);
   return compared <= kCoordinates / target->options().dim;
 }
 

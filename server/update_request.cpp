@@ -97,8 +97,14 @@ Update read_update(std::string_view name, const JsonValue& body, const OpenColle
                    const RequestLimits& limits) {
   if (name == "upsert") {
     const auto request = std::make_shared<const UpsertRequest>(body, target, limits);
-    return [&target, request] { return target->upsert(request->points()); };
+    return [&target, request] { return target->upsert(request->points(), request->rules()); };
   }
+  if (name == "update_vectors") {
+    const auto request = std::make_shared<const UpsertRequest>(UpsertRequest::of_vectors(body, target, limits));
+    return [&target, request] { return target->upsert(request->points(), request->rules()); };
+  }
+  if (name == "delete_vectors")
+    not_supported("deleting the vectors of points that stay (a point has exactly one vector, delete the point)");
   Selection selection(body, target, limits);
   if (name == "delete")
     return [&target, selection = std::move(selection)] {

@@ -14,8 +14,8 @@ namespace nestor::server {
 // index::Error. Which points a filter chooses is decided when it runs.
 using Update = std::function<index::Sequence()>;
 
-// name: "upsert", "delete", "set_payload", "overwrite_payload", "delete_payload", "clear_payload". Throws HttpError 4xx.
-// `body`, `target` and `limits` must outlive the update.
+// name: "upsert", "update_vectors", "delete_vectors", "delete", "set_payload", "overwrite_payload", "delete_payload",
+// "clear_payload". Throws HttpError 4xx. `body`, `target` and `limits` must outlive the update.
 Update read_update(std::string_view name, const JsonValue& body, const OpenCollection& target,
                    const RequestLimits& limits);
 

@@ -1,6 +1,7 @@
 #include "server/upsert_request.h"
 
 #include "server/fields.h"
+#include "server/filter_selection.h"
 #include "server/payload.h"
 #include "server/point_ids.h"
 #include "server/protocol.h"
@@ -9,12 +10,49 @@
 
 namespace nestor::server {
 
-UpsertRequest::UpsertRequest(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits)
-    : target_(target), limits_(limits), dim_(target->options().dim) {
-  expect_object(body, "body");
-  refuse_fields(body, {"update_filter"});
+UpsertRequest::UpsertRequest(const OpenCollection& target, const RequestLimits& limits)
+    : target_(target), limits_(limits), dim_(target->options().dim) {}
+
+void UpsertRequest::read_rules(const JsonValue& body) {
+  filter_ = read_filter(body, "update_filter", target_, limits_);
   const auto mode = string_field(body, "update_mode");
-  if (mode && *mode != "upsert") not_supported("update_mode `" + *mode + "`");
+  if (!mode || *mode == "upsert") return;
+  if (*mode == "insert_only")
+    mode_ = Mode::insert_only;
+  else if (*mode == "update_only")
+    mode_ = Mode::update_only;
+  else
+    format_error("unknown variant `" + *mode +
+                 "` for `update_mode`, expected one of `upsert`, `insert_only`, "
+                 "`update_only`");
+}
+
+UpsertRequest UpsertRequest::of_vectors(const JsonValue& body, const OpenCollection& target,
+                                        const RequestLimits& limits) {
+  expect_object(body, "body");
+  UpsertRequest request(target, limits);
+  request.filter_ = read_filter(body, "update_filter", target, limits);
+  request.keep_payload_ = true;
+  request.read_points(required_field(body, "points"));
+  return request;
+}
+
+index::UpsertRules UpsertRequest::rules() const {
+  index::UpsertRules rules;
+  rules.keep_payload = keep_payload_;
+  if (mode_ == Mode::upsert && !filter_) return rules;
+  rules.guard = [this](const index::Point&, const index::RowHeader* before, std::string_view payload) {
+    if (!before) return mode_ != Mode::update_only;
+    if (mode_ == Mode::insert_only) return false;
+    return !filter_ || accepts(*filter_, before->id, payload, before->value);
+  };
+  return rules;
+}
+
+UpsertRequest::UpsertRequest(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits)
+    : UpsertRequest(target, limits) {
+  expect_object(body, "body");
+  read_rules(body);
   const auto points = field(body, "points");
   const auto batch = field(body, "batch");
   if (points.has_value() == batch.has_value()) format_error("expected either `points` or `batch`");
@@ -54,7 +92,7 @@ void UpsertRequest::read_points(const JsonValue& points) {
     expect_object(point, "points");
     Row row{read_id(required_field(point, "id")), {}, {}};
     read_vector(dense_vector(required_field(point, "vector"), *target_.schema, "vector"), rows_.size());
-    read_payload(field(point, "payload"), row);
+    if (!keep_payload_) read_payload(field(point, "payload"), row);
     rows_.push_back(row);
   }
 }

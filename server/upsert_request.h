@@ -1,11 +1,13 @@
 #pragma once
 // The points of an upsert, in either of its two forms, read and checked as a whole before anything is written.
 
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "server/catalog.h"
+#include "server/filter.h"
 #include "server/json_view.h"
 #include "server/limits.h"
 
@@ -17,8 +19,13 @@ class UpsertRequest {
   // Body {points: [{id, vector, payload}]} or {batch: {ids, vectors, payloads}}. Throws HttpError 4xx.
   UpsertRequest(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits);
 
+  // Body {points: [{id, vector}]}: only vectors change.
+  static UpsertRequest of_vectors(const JsonValue& body, const OpenCollection& target, const RequestLimits& limits);
+
   // Valid while this and the body live.
   std::vector<index::Point> points() const;
+  // Valid while this lives.
+  index::UpsertRules rules() const;
 
  private:
   struct Row {
@@ -27,6 +34,8 @@ class UpsertRequest {
     std::optional<std::uint32_t> value;
   };
 
+  UpsertRequest(const OpenCollection& target, const RequestLimits& limits);
+  void read_rules(const JsonValue& body);
   void read_points(const JsonValue& points);
   void read_batch(const JsonValue& batch);
   void read_vector(const JsonValue& vector, std::size_t row);
@@ -38,6 +47,10 @@ class UpsertRequest {
   std::size_t dim_;
   std::vector<Row> rows_;
   std::vector<float> coordinates_;  // [rows x dim]
+  enum class Mode { upsert, insert_only, update_only };
+  Mode mode_ = Mode::upsert;
+  bool keep_payload_ = false;
+  std::shared_ptr<const Filter> filter_;  // an existing point is changed only if it is met
 };
 
 }  // namespace nestor::server

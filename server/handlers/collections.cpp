@@ -22,7 +22,7 @@ void list(Context& context, Response& response) {
 void describe(Context& context, const Call& call, Response& response) {
   const std::string& name = call.parameters[0];
   const OpenCollection opened = context.catalog.open(name);
-  response.body += info_json(*opened.collection, context.database.attributes(name));
+  response.body += info_json(opened, context.database.attributes(name));
 }
 
 void exists(Context& context, const Call& call, Response& response) {
@@ -36,7 +36,10 @@ void create(Context& context, const Call& call, Response& response) {
   try {
     context.database.create_collection(name, creation.options, creation.attributes);
   } catch (const index::Error& error) {
-    if (error.code() != index::ErrorCode::already_exists) throw;
+    // The name of an alias or of a damaged collection: the error says so.
+    if (error.code() != index::ErrorCode::already_exists || !context.database.contains(name) ||
+        context.database.aliases().contains(name))
+      throw;
     throw HttpError(409, "Wrong input: Collection `" + name + "` already exists!");
   }
   response.body += "true";

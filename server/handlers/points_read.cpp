@@ -5,6 +5,7 @@
 #include "server/filter_selection.h"
 #include "server/handlers/handlers.h"
 #include "server/json_writer.h"
+#include "server/order_by.h"
 #include "server/payload.h"
 #include "server/point_ids.h"
 
@@ -147,14 +148,40 @@ class FilteredScroll {
   bool ended_ = false;  // there are no more rows
 };
 
+// Such a page has no next one: clients go on from the last value.
+void scroll_in_order(const Scroll& s, const OrderBy& order, const Filter* filter, std::string& out) {
+  std::vector<std::uint64_t> slots;
+  if (filter) slots = select_slots(s.target, *filter);
+  out += "{\"points\":[";
+  bool first = true;
+  for (const OrderedPoint& point : points_in_order(s.target, order, filter ? &slots : nullptr, s.page.limit)) {
+    const auto record = s.target->get(point.id, s.format.with_vector, s.format.payload.wanted());
+    if (!record) continue;  // deleted since
+    if (!first) out += ',';
+    first = false;
+    append_record(out, *record, s.format);
+    out.back() = ',';
+    out += "\"order_value\":" + point.value + '}';
+    check_answer_size(out.size(), s.limits.answer_bytes);
+  }
+  append_next_page(out, std::nullopt);
+}
+
 void scroll(Context& context, const Call& call, Response& response) {
   const OpenCollection target = context.catalog.open(call.parameters[0]);
   const JsonDocument document(call.request.body, context.limits.json_depth);
   const JsonValue body = document.root();
   expect_object(body, "body");
-  refuse_fields(body, {"order_by"});
   const Page page = read_page(body, context.limits);
   const RecordFormat format = read_format(body, target);
+  if (const auto order = field(body, "order_by")) {
+    if (page.offset)
+      bad_request("Cannot use an `offset` when using `order_by`. The alternative for paging is to use "
+                  "`order_by.start_from` and a filter to exclude the IDs that you've already seen for the "
+                  "`order_by.start_from` value");
+    return scroll_in_order({target, page, format, context.limits}, read_order_by(*order),
+                           read_filter_field(body, target, context.limits).get(), response.body);
+  }
   if (const auto filter = read_filter_field(body, target, context.limits))
     return FilteredScroll({target, page, format, context.limits}, *filter, response.body).run();
 

@@ -10,8 +10,9 @@
 namespace nestor::server {
 namespace {
 
-constexpr std::array<std::string_view, 6> kUpdates = {"upsert",            "delete",         "set_payload",
-                                                      "overwrite_payload", "delete_payload", "clear_payload"};
+constexpr std::array<std::string_view, 8> kUpdates = {
+    "upsert",         "delete",        "set_payload",    "overwrite_payload",
+    "delete_payload", "clear_payload", "update_vectors", "delete_vectors"};
 
 // The write is durable and searchable either way; without `wait` clients expect the weaker word.
 void append_update(std::string& out, index::Sequence sequence, bool wait) {
@@ -29,11 +30,11 @@ void update(Context& context, const Call& call, Response& response, std::string_
 
 Update read_operation(const JsonValue& item, const OpenCollection& target, const RequestLimits& limits) {
   expect_object(item, "operations");
-  refuse_fields(item, {"update_vectors", "delete_vectors"});
   const auto members = item.members();
   if (members.size() != 1 || std::find(kUpdates.begin(), kUpdates.end(), members[0].first) == kUpdates.end())
-    format_error("an operation is an object with one of `upsert`, `delete`, `set_payload`, `overwrite_payload`, "
-                 "`delete_payload`, `clear_payload`");
+    format_error(
+        "an operation is an object with one of `upsert`, `delete`, `set_payload`, `overwrite_payload`, "
+        "`delete_payload`, `clear_payload`, `update_vectors`, `delete_vectors`");
   return read_update(members[0].first, members[0].second, target, limits);
 }
 
@@ -60,12 +61,13 @@ void batch(Context& context, const Call& call, Response& response) {
 void add_point_write_routes(Router& router, Context& context) {
   const std::string points = "/collections/{name}/points";
   const auto add = [&](const std::string& method, const std::string& last, std::string_view name) {
-    router.add({method, points + last, Lane::write, true, [&context, name](const Call& call, Response& response) {
-                  update(context, call, response, name);
-                }});
+    router.add({method, points + last, Lane::write, true,
+                [&context, name](const Call& call, Response& response) { update(context, call, response, name); }});
   };
   add("PUT", "", "upsert");
   add("POST", "/delete", "delete");
+  add("PUT", "/vectors", "update_vectors");
+  add("POST", "/vectors/delete", "delete_vectors");
   add("POST", "/payload", "set_payload");
   add("PUT", "/payload", "overwrite_payload");
   add("POST", "/payload/delete", "delete_payload");

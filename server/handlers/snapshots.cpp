@@ -1,0 +1,171 @@
+// Snapshots of a collection or of everything: made, listed, downloaded, recovered, deleted. All calls answer when the
+// work is done, with or without `wait`: clients take the dialect's 202 for an error.
+#include <unistd.h>
+
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+
+#include "server/collection_config.h"
+#include "server/fields.h"
+#include "server/handlers/handlers.h"
+#include "server/json_writer.h"
+#include "server/multipart.h"
+
+namespace nestor::server {
+namespace {
+
+using storage::SnapshotInfo;
+using storage::SnapshotScope;
+
+// "2026-01-31T12:00:00", UTC.
+std::string shown_time(std::chrono::system_clock::time_point when) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  return text;
+}
+
+void append_description(std::string& out, const SnapshotInfo& info) {
+  out += "{\"name\":";
+  append_string(out, info.name);
+  out += ",\"creation_time\":";
+  append_string(out, shown_time(info.created));
+  out += ",\"size\":";
+  append_unsigned(out, info.bytes);
+  out += ",\"checksum\":";
+  if (info.sha256.empty())
+    out += "null";
+  else
+    append_string(out, info.sha256);
+  out += '}';
+}
+
+// The first path parameter where there is a collection in the path; an alias is resolved.
+SnapshotScope scope_of(Context& context, const Call& call, bool whole) {
+  if (whole) return std::nullopt;
+  return context.catalog.open(call.parameters[0])->name();
+}
+
+void list(Context& context, const Call& call, Response& response, bool whole) {
+  response.body += '[';
+  bool first = true;
+  for (const SnapshotInfo& info : context.database.snapshots(scope_of(context, call, whole))) {
+    if (!first) response.body += ',';
+    first = false;
+    append_description(response.body, info);
+  }
+  response.body += ']';
+}
+
+void create(Context& context, const Call& call, Response& response, bool whole) {
+  call.query_flag("wait", true);
+  append_description(response.body, context.database.create_snapshot(scope_of(context, call, whole)));
+}
+
+void remove(Context& context, const Call& call, Response& response, bool whole) {
+  call.query_flag("wait", true);
+  const std::string& name = call.parameters.back();
+  if (!context.database.delete_snapshot(scope_of(context, call, whole), name))
+    throw HttpError(404, "Not found: Snapshot `" + name + "` doesn't exist!");
+  response.body += "true";
+}
+
+// The answer is made in memory, so a large snapshot is refused: its file can be copied.
+void download(Context& context, const Call& call, Response& response, bool whole) {
+  const auto path = context.database.snapshot_file(scope_of(context, call, whole), call.parameters.back());
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) throw index::Error(index::ErrorCode::not_found, "the snapshot " + path.filename().string() + " is gone");
+  const auto bytes = static_cast<std::size_t>(file.tellg());
+  if (bytes > context.limits.answer_bytes)
+    bad_request("the snapshot has " + std::to_string(bytes) + " bytes, downloads are limited to " +
+                std::to_string(context.limits.answer_bytes) + ": copy the file from the server's data directory");
+  response.content_type = "application/octet-stream";
+  response.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + path.filename().string() + "\"");
+  response.body.resize(bytes);
+  file.seekg(0);
+  if (!file.read(response.body.data(), static_cast<std::streamsize>(bytes)))
+    throw index::Error(index::ErrorCode::internal, "cannot read the snapshot " + path.filename().string());
+}
+
+// ---- recovery ----
+
+std::string local_path(const std::string& location) {
+  constexpr std::string_view kFile = "file://";
+  if (location.starts_with("http://") || location.starts_with("https://"))
+    not_supported("recovery from a URL (upload the snapshot, or give the file:// path of one on the server)");
+  if (!location.starts_with(kFile)) bad_request("`location` must be a file:// URL, got \"" + location + "\"");
+  const auto path = percent_decode(std::string_view(location).substr(kFile.size()), false);
+  if (!path || !path->starts_with('/')) bad_request("`location` must hold an absolute path, got \"" + location + "\"");
+  return *path;
+}
+
+void recover(Context& context, const Call& call, Response& response) {
+  check_collection_name(call.parameters[0]);
+  const JsonDocument document(call.request.body, context.limits.json_depth);
+  expect_object(document.root(), "body");
+  required_field(document.root(), "location");
+  const std::string path = local_path(*string_field(document.root(), "location"));
+  context.database.recover_collection(call.parameters[0], path, {string_field(document.root(), "checksum")});
+  response.body += "true";
+}
+
+// An uploaded snapshot on its way, removed in the end.
+class UploadedFile {
+ public:
+  explicit UploadedFile(std::string_view content) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "nestor-upload-XXXXXX").string();
+    const int fd = ::mkstemp(pattern.data());
+    if (fd < 0) throw index::Error(index::ErrorCode::internal, "cannot make a temporary file for the upload");
+    ::close(fd);
+    path_ = pattern;
+    std::ofstream file(path_, std::ios::binary);
+    if (!file.write(content.data(), static_cast<std::streamsize>(content.size())).flush())
+      throw index::Error(index::ErrorCode::resource_exhausted, "no room for the upload in " + path_.parent_path().string());
+  }
+  ~UploadedFile() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  UploadedFile(const UploadedFile&) = delete;
+  UploadedFile& operator=(const UploadedFile&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+void upload(Context& context, const Call& call, Response& response) {
+  check_collection_name(call.parameters[0]);
+  const auto content = form_part(call.request.header("Content-Type"), call.request.body, "snapshot");
+  if (!content) bad_request("an upload is multipart/form-data with a part named `snapshot`");
+  const UploadedFile file(*content);
+  context.database.recover_collection(call.parameters[0], file.path(), {call.query_value("checksum")});
+  response.body += "true";
+}
+
+}  // namespace
+
+void add_snapshot_routes(Router& router, Context& context) {
+  const auto add = [&](const std::string& home, bool whole) {
+    const auto route = [&](const char* method, const std::string& last, Lane lane, bool enveloped, auto handler) {
+      router.add({method, home + last, lane, enveloped, [&context, whole, handler](const Call& call, Response& response) {
+                    handler(context, call, response, whole);
+                  }});
+    };
+    route("GET", "", Lane::read, true, list);
+    route("POST", "", Lane::write, true, create);
+    route("GET", "/{snapshot}", Lane::read, false, download);
+    route("DELETE", "/{snapshot}", Lane::write, true, remove);
+  };
+  add("/snapshots", true);
+  add("/collections/{name}/snapshots", false);
+  router.add({"PUT", "/collections/{name}/snapshots/recover", Lane::write, true,
+              [&](const Call& call, Response& response) { recover(context, call, response); }});
+  router.add({"POST", "/collections/{name}/snapshots/upload", Lane::write, true,
+              [&](const Call& call, Response& response) { upload(context, call, response); }});
+}
+
+}  // namespace nestor::server

@@ -1,0 +1,272 @@
+#include "server/query_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "server/base64.h"
+#include "server/fields.h"
+#include "server/filter_selection.h"
+#include "server/point_ids.h"
+#include "server/protocol.h"
+#include "server/search_params.h"
+#include "server/vector_reader.h"
+
+namespace nestor::server {
+namespace {
+
+using Kind = ExamplesQuery::Kind;
+
+constexpr double kLargest = std::numeric_limits<float>::max();
+constexpr std::size_t kMaxDiverse = 16384;  // candidates of one query with `mmr`
+
+// A list of things, or one of them without the list.
+std::vector<JsonValue> one_or_many(const JsonValue& value) {
+  return value.is_array() ? value.items() : std::vector<JsonValue>{value};
+}
+
+Kind read_strategy(const JsonValue& object) {
+  const auto word = string_field(object, "strategy");
+  if (!word || *word == "average_vector") return Kind::average_vector;
+  if (*word == "best_score") return Kind::best_score;
+  if (*word == "sum_scores") return Kind::sum_scores;
+  format_error("unknown variant `" + *word + "` for `strategy`, expected one of `average_vector`, `best_score`, "
+               "`sum_scores`");
+}
+
+}  // namespace
+
+QueryNode QueryReader::common(const JsonValue& body) const {
+  QueryNode node;
+  node.filter = read_filter_field(body, context_.target, context_.limits);
+  if (node.filter) node.filter_text = required_field(body, "filter").text();
+  node.limit = integer_field(body, "limit", {.low = 1}).value_or(10);
+  if (const auto threshold = number_field(body, "score_threshold"))
+    node.score_threshold = static_cast<float>(std::clamp<double>(*threshold, -kLargest, kLargest));
+  read_search_params(body, node.search);
+  read_lookup(body, node);
+  return node;
+}
+
+void QueryReader::read_lookup(const JsonValue& body, QueryNode& node) const {
+  const auto lookup = field(body, "lookup_from");
+  if (!lookup) return;
+  expect_object(*lookup, "lookup_from");
+  required_field(*lookup, "collection");
+  const OpenCollection other = context_.catalog.open(*string_field(*lookup, "collection"));
+  if (const auto name = string_field(*lookup, "vector")) check_vector_name(*name, *other.schema);
+  if (other->options().dim != context_.target->options().dim)
+    dimension_error(context_.target->options().dim, other->options().dim);
+  node.lookup_from = other.collection;
+}
+
+QueryNode QueryReader::query(const JsonValue& body) {
+  QueryNode node = common(body);
+  if (depth_ == 0) node.offset = integer_field(body, "offset").value_or(0);
+  read_prefetches(body, node);
+  const auto name = string_field(body, "using");
+  const auto value = field(body, "query");
+  if (!value) {
+    if (!node.prefetch.empty())
+      bad_request("A query is needed to merge the prefetches. Can't have prefetches without defining a query.");
+    if (name) check_vector_name(*name, *context_.target.schema);
+    return node;
+  }
+  read_query(*value, node);
+  const bool by_vector =
+      std::holds_alternative<NearestQuery>(node.query) || std::holds_alternative<ExamplesQuery>(node.query);
+  if (by_vector || name) check_vector_name(name.value_or(""), *context_.target.schema);
+  if (std::holds_alternative<FusionQuery>(node.query) && node.prefetch.empty())
+    bad_request("a fusion needs prefetches to fuse, `prefetch` is missing");
+  return node;
+}
+
+void QueryReader::read_prefetches(const JsonValue& body, QueryNode& node) {
+  const auto value = field(body, "prefetch");
+  if (!value) return;
+  if (!value->is_array() && !value->is_object()) wrong_type(*value, "prefetch", "an object or a list of them");
+  if (++depth_ > context_.limits.prefetch_depth)
+    wrong_input("prefetches nested more than " + std::to_string(context_.limits.prefetch_depth) + " deep");
+  for (const JsonValue& item : one_or_many(*value)) {
+    expect_object(item, "prefetch");
+    if (++prefetches_ > context_.limits.prefetches)
+      wrong_input("more than " + std::to_string(context_.limits.prefetches) + " prefetches in one query");
+    node.prefetch.push_back(query(item));
+  }
+  --depth_;
+}
+
+void QueryReader::read_query(const JsonValue& value, QueryNode& node) const {
+  if (value.is_object()) return read_query_object(value, node);
+  node.query = NearestQuery{vector_input(value, "query", false), {}};
+}
+
+void QueryReader::read_query_object(const JsonValue& value, QueryNode& node) const {
+  if (value.find("nearest")) {
+    node.query = nearest(value);
+  } else if (const auto recommend = value.find("recommend")) {
+    node.query = recommendation(*recommend);
+  } else if (const auto discover = value.find("discover")) {
+    expect_object(*discover, "discover");
+    node.query = discovery(required_field(*discover, "target"), field(*discover, "context"));
+  } else if (const auto context = value.find("context")) {
+    ExamplesQuery query{Kind::context, {}, {}, {}};
+    read_pairs(*context, query);
+    node.query = std::move(query);
+  } else if (const auto order = value.find("order_by")) {
+    node.query = read_order_by(*order);
+  } else if (value.find("fusion")) {
+    const auto word = *string_field(value, "fusion");
+    if (word != "rrf" && word != "dbsf")
+      format_error("unknown variant `" + word + "` for `fusion`, expected `rrf` or `dbsf`");
+    node.query = FusionQuery{word == "rrf" ? FusionQuery::Kind::rrf : FusionQuery::Kind::dbsf, 2, {}};
+  } else if (const auto rrf = value.find("rrf")) {
+    node.query = reciprocal_rank_fusion(*rrf);
+  } else if (value.find("sample")) {
+    const auto word = string_field(value, "sample");
+    if (word != "random") format_error("unknown variant for `sample`, expected `random`");
+    node.query = SampleQuery{};
+  } else {
+    for (const std::string_view kind : {"formula", "relevance_feedback"})
+      if (value.find(kind)) not_supported("`" + std::string(kind) + "` in `query`");
+    node.query = NearestQuery{vector_input(value, "query", false), {}};
+  }
+}
+
+NearestQuery QueryReader::nearest(const JsonValue& object) const {
+  NearestQuery query{vector_input(required_field(object, "nearest"), "query", false), {}};
+  const auto mmr = field(object, "mmr");
+  if (!mmr) return query;
+  expect_object(*mmr, "mmr");
+  query.diversity.emplace();
+  if (const auto share = number_field(*mmr, "diversity")) {
+    if (!(*share >= 0 && *share <= 1)) validation_error("mmr.diversity", "must be from 0 to 1");
+    query.diversity->share = static_cast<float>(*share);
+  }
+  query.diversity->candidates = integer_field(*mmr, "candidates_limit", {1, kMaxDiverse});
+  return query;
+}
+
+ExamplesQuery QueryReader::recommendation(const JsonValue& object) const {
+  expect_object(object, "recommend");
+  ExamplesQuery query{read_strategy(object), examples(object, "positive"), examples(object, "negative"), {}};
+  if (query.kind == Kind::average_vector && query.positive.empty())
+    bad_request("At least one positive vector ID required with this strategy");
+  if (query.positive.empty() && query.negative.empty())
+    bad_request("At least one positive or negative vector ID required");
+  return query;
+}
+
+ExamplesQuery QueryReader::discovery(const JsonValue& target, const std::optional<JsonValue>& pairs) const {
+  ExamplesQuery query{Kind::discover, {}, {}, vector_input(target, "target", true)};
+  if (pairs) read_pairs(*pairs, query);
+  return query;
+}
+
+void QueryReader::read_pairs(const JsonValue& value, ExamplesQuery& query) const {
+  const auto pairs = one_or_many(value);
+  if (pairs.size() > context_.limits.examples)
+    wrong_input(std::to_string(pairs.size()) + " pairs in one query, at most " +
+                std::to_string(context_.limits.examples) + " are allowed");
+  if (pairs.empty() && query.kind == Kind::context) bad_request("`context` needs one pair at least");
+  for (const JsonValue& pair : pairs) {
+    expect_object(pair, "context");
+    query.positive.push_back(vector_input(required_field(pair, "positive"), "context", true));
+    query.negative.push_back(vector_input(required_field(pair, "negative"), "context", true));
+  }
+}
+
+FusionQuery QueryReader::reciprocal_rank_fusion(const JsonValue& object) const {
+  expect_object(object, "rrf");
+  FusionQuery fusion;
+  fusion.k = static_cast<float>(integer_field(object, "k", {1, 1'000'000}).value_or(2));
+  if (const auto weights = field(object, "weights")) {
+    expect_array(*weights, "weights");
+    for (const JsonValue& weight : weights->items()) {
+      if (!weight.is_number()) wrong_type(weight, "weights", "a number");
+      if (*weight.as_double() < 0) validation_error("rrf.weights", "a weight must not be negative");
+      fusion.weights.push_back(static_cast<float>(std::min(*weight.as_double(), kLargest)));
+    }
+  }
+  return fusion;
+}
+
+std::vector<VectorInput> QueryReader::examples(const JsonValue& object, std::string_view name) const {
+  std::vector<VectorInput> out;
+  const auto value = field(object, name);
+  if (!value) return out;
+  expect_array(*value, name);
+  if (value->size() > context_.limits.examples)
+    wrong_input(std::to_string(value->size()) + " examples in `" + std::string(name) + "`, at most " +
+                std::to_string(context_.limits.examples) + " are allowed");
+  for (const JsonValue& item : value->items()) out.push_back(vector_input(item, name, true));
+  return out;
+}
+
+std::vector<float> QueryReader::vector(const JsonValue& value, std::string_view where, bool whole) const {
+  const index::CollectionOptions& options = context_.target->options();
+  const std::size_t length = vector_length(value, where, options.dim);
+  if (whole && length != options.dim) dimension_error(options.dim, length);
+  check_query_length(options, length);
+  std::vector<float> out;
+  append_coordinates(value, where, out, options.dim);
+  return out;
+}
+
+VectorInput QueryReader::vector_input(const JsonValue& value, std::string_view where, bool whole) const {
+  // What reads as an id is one; any other string must be a vector in base64.
+  const bool is_vector = value.is_string() && !parse_id(value) && decode_base64(*value.as_string());
+  if (value.is_number() || (value.is_string() && !is_vector)) return {{}, read_id(value)};
+  if (value.is_object()) {
+    for (const std::string_view kind : {"text", "image", "object"})
+      if (value.find(kind)) not_supported("inference (`" + std::string(kind) + "` in `" + std::string(where) + "`)");
+    if (!value.find("indices")) wrong_type(value, where, "a vector, a point id or {\"nearest\": ...}");
+  }
+  return {vector(value, where, whole), {}};
+}
+
+QueryNode QueryReader::search(const JsonValue& body) {
+  QueryNode node = common(body);
+  node.offset = integer_field(body, "offset").value_or(0);
+  required_field(body, "limit");
+  JsonValue value = required_field(body, "vector");
+  std::string name;
+  if (value.is_object() && value.find("name")) {
+    name = string_field(value, "name").value_or("");
+    value = required_field(value, "vector");
+  }
+  check_vector_name(name, *context_.target.schema);
+  if (!value.is_array() && !value.is_object() && !value.is_string())
+    wrong_type(value, "vector", "a vector (a list of numbers)");
+  node.query = NearestQuery{{vector(value, "query", false), {}}, {}};
+  return node;
+}
+
+QueryNode QueryReader::recommend(const JsonValue& body) {
+  QueryNode node = common(body);
+  node.offset = integer_field(body, "offset").value_or(0);
+  required_field(body, "limit");
+  check_vector_name(string_field(body, "using").value_or(""), *context_.target.schema);
+  node.query = recommendation(body);
+  return node;
+}
+
+QueryNode QueryReader::discover(const JsonValue& body) {
+  QueryNode node = common(body);
+  node.offset = integer_field(body, "offset").value_or(0);
+  required_field(body, "limit");
+  check_vector_name(string_field(body, "using").value_or(""), *context_.target.schema);
+  const auto target = field(body, "target");
+  const auto pairs = field(body, "context");
+  if (target) {
+    node.query = discovery(*target, pairs);
+    return node;
+  }
+  if (!pairs) bad_request("a discovery needs `target` or `context`");
+  ExamplesQuery query{Kind::context, {}, {}, {}};
+  read_pairs(*pairs, query);
+  node.query = std::move(query);
+  return node;
+}
+
+}  // namespace nestor::server

@@ -1,0 +1,113 @@
+#include <fstream>
+
+#include "server/multipart.h"
+#include "tests/server/support/api_fixture.h"
+#include "tests/support/catch.h"
+
+namespace nestor::server::testing {
+namespace {
+
+const std::string kSnapshots = "/collections/c/snapshots";
+
+struct Line : ApiFixture {
+  Line() {
+    create(2);
+    fill_line(5, 2);
+  }
+  int count(const std::string& name) {
+    return post("/collections/" + name + "/points/count", json::object()).result()["count"].get<int>();
+  }
+  std::string bytes_of(const std::string& snapshot) { return get(kSnapshots + "/" + snapshot).raw.body; }
+};
+
+std::string form(const std::string& content) {
+  return "--edge\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nx\r\n--edge\r\nContent-Disposition: form-data; "
+         "name=\"snapshot\"; filename=\"a\"\r\nContent-Type: application/octet-stream\r\n\r\n" +
+         content + "\r\n--edge--\r\n";
+}
+
+}  // namespace
+
+TEST_CASE("a snapshot is made, listed, recovered from its file and deleted") {
+  Line line;
+  const Reply made = line.call("POST", kSnapshots, "{}");
+  INFO(made.raw.body);
+  REQUIRE(made.status == 200);
+  const std::string name = made.result()["name"];
+  CHECK(made.result()["size"].get<int>() > 0);
+  CHECK(made.result()["checksum"].get<std::string>().size() == 64);
+  CHECK(made.result()["creation_time"].get<std::string>().size() == 19);
+  CHECK(line.get(kSnapshots).result() == json::array({made.result()}));
+  const std::string file = line.database->snapshot_file("c", name).string();
+  line.call("POST", "/collections/c/points/delete", R"({"points":[1,2]})");
+  const json body = {{"location", "file://" + file}, {"checksum", made.result()["checksum"]}};
+  const Reply recovered = line.put(kSnapshots + "/recover", body);
+  INFO(recovered.raw.body);
+  CHECK(recovered.result() == true);
+  CHECK(line.count("c") == 5);
+  CHECK(line.put("/collections/copy/snapshots/recover", body).status == 200);
+  CHECK(line.count("copy") == 5);
+  CHECK(line.call("DELETE", kSnapshots + "/" + name).result() == true);
+  CHECK(line.call("DELETE", kSnapshots + "/" + name).status == 404);
+  CHECK(line.get(kSnapshots).result().empty());
+}
+
+TEST_CASE("a snapshot travels as a file, with its payload indexes") {
+  Line line;
+  line.call("PUT", "/collections/c/index", R"({"field_name":"name","field_schema":"keyword"})");
+  const Reply made = line.call("POST", kSnapshots + "?wait=true", "{}");
+  const Reply download = line.get(kSnapshots + "/" + made.result()["name"].get<std::string>());
+  REQUIRE(download.status == 200);
+  CHECK(download.raw.content_type == "application/octet-stream");
+  CHECK(download.raw.body.size() == made.result()["size"].get<std::size_t>());
+  const Reply uploaded = line.call("POST", "/collections/d/snapshots/upload", form(download.raw.body),
+                                   {{"Content-Type", "multipart/form-data; boundary=edge"}});
+  INFO(uploaded.raw.body);
+  REQUIRE(uploaded.status == 200);
+  CHECK(line.count("d") == 5);
+  CHECK(line.get("/collections/d").result()["payload_schema"]["name"]["points"] == 5);
+}
+
+TEST_CASE("damaged, foreign and missing snapshots are refused") {
+  Line line;
+  const Reply made = line.call("POST", kSnapshots, "{}");
+  std::string bytes = line.bytes_of(made.result()["name"]);
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  const auto upload = [&](const std::string& content, const std::string& type) {
+    return line.call("POST", kSnapshots + "/upload", content, {{"Content-Type", type}}).status;
+  };
+  CHECK(upload(form(bytes), "multipart/form-data; boundary=edge") == 500);
+  CHECK(upload(form("x"), "multipart/form-data; boundary=other") == 400);
+  CHECK(upload("{}", "application/json") == 400);
+  CHECK(line.count("c") == 5);
+  const auto recover = [&](const std::string& location) {
+    return line.put(kSnapshots + "/recover", {{"location", location}}).status;
+  };
+  CHECK(recover("https://example.org/a.snapshot") == 400);
+  CHECK(recover("relative.snapshot") == 400);
+  CHECK(recover("file:///nowhere/a.snapshot") == 404);
+  CHECK(line.get(kSnapshots + "/none.snapshot").status == 404);
+  CHECK(line.get("/collections/none/snapshots").status == 404);
+}
+
+TEST_CASE("the whole database has snapshots of its own") {
+  Line line;
+  const Reply made = line.call("POST", "/snapshots", "{}");
+  REQUIRE(made.status == 200);
+  CHECK(line.get("/snapshots").result().size() == 1);
+  CHECK(line.call("DELETE", "/snapshots/" + made.result()["name"].get<std::string>()).result() == true);
+}
+
+TEST_CASE("a form's part is found by its name and only whole") {
+  const std::string type = "multipart/form-data; boundary=\"edge\"";
+  CHECK(form_part(type, form("a\r\nb"), "snapshot") == "a\r\nb");
+  CHECK(form_part(type, form(""), "snapshot") == "");
+  CHECK(form_part(type, form("a"), "other") == "x");
+  CHECK_FALSE(form_part(type, form("a"), "none"));
+  CHECK_FALSE(form_part("text/plain; boundary=edge", form("a"), "snapshot"));
+  const std::string whole = form("abc");
+  for (std::size_t cut = 0; cut < whole.find("\r\n--edge--"); ++cut)
+    CHECK_FALSE(form_part(type, std::string_view(whole).substr(0, cut), "snapshot"));
+}
+
+}  // namespace nestor::server::testing
