@@ -11,10 +11,12 @@ base=(
   librocksdb-dev libxxhash-dev libarchive-dev libssl-dev     # storage
   libhnswlib-dev libeigen3-dev                               # index
   libboost-dev nlohmann-json3-dev libspdlog-dev libcli11-dev  # server and command line
-  libssl-dev zlib1g-dev prometheus-cpp-dev                   # server: TLS and keys, gzip, metrics
+  zlib1g-dev prometheus-cpp-dev                              # server: gzip, metrics (TLS and keys: libssl-dev)
   python3 python3-dev python3-numpy pybind11-dev curl        # the Python package, scripts and their tests
 )
 tests=(catch2 openssl python3-jsonschema)
+# Node of another source (a newer one) brings npm along, and Debian's would clash with it.
+command -v npm >/dev/null || tests+=(nodejs npm)  # real clients against the server
 bench=(libbenchmark-dev libfaiss-dev libopenblas-dev libhdf5-dev wrk)
 dev=(clang clang-format clang-tidy g++-aarch64-linux-gnu qemu-user)
 
