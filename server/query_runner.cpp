@@ -165,23 +165,23 @@ class NodeRun {
   void answer(const OrderBy& order) {
     for (OrderedPoint& point :
          points_in_order(target_, order, allowed_.get(), needed_))
-      answer_.hits.push_back({point.id, point.slot, point.version, 0, std::move(point.value)});
+      answer_.hits.push_back({point.id, point.slot, point.version, 0, 0, std::move(point.value)});
   }
 
   void answer(const SampleQuery&) {
     for (const index::RowHeader& row : sample_rows(target_, allowed_.get(), needed_))
-      answer_.hits.push_back({row.id, row.slot, row.version, 0, {}});
+      answer_.hits.push_back({row.id, row.slot, row.version, 0, 0, {}});
   }
 
   // Points by id, all with score 0.
   void answer(const ListQuery&) {
     if (!allowed_) {
       for (const index::Record& record : target_->scroll(std::nullopt, needed_, false, false))
-        answer_.hits.push_back({record.id, record.slot, record.version, 0, {}});
+        answer_.hits.push_back({record.id, record.slot, record.version, 0, 0, {}});
       return;
     }
     for_each_row(target_, allowed_.get(), [&](const index::RowHeader& row) {
-      answer_.hits.push_back({row.id, row.slot, row.version, 0, {}});
+      answer_.hits.push_back({row.id, row.slot, row.version, 0, 0, {}});
     });
     std::sort(answer_.hits.begin(), answer_.hits.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   }
