@@ -37,7 +37,8 @@ double walk_cost(const Generation& generation, const LadderPlan& plan, std::uint
   const WalkEffort& effort = plan.graph->effort;
   double evaluations = effort.evaluations(plan.explore);
   if (plan.gap > 0) evaluations = std::min(evaluations, effort.evaluations_to_gap(k));
-  const auto length = static_cast<double>(generation.quantizer().code_length(plan.walk_width));
+  const double whole = static_cast<double>(generation.quantizer().code_length(plan.walk_width));
+  const double length = generation.codes().walks_coarse() ? whole / 2 : whole;
   return kWalkStart + evaluations * (kEvaluation + kEvaluationByte * length + kPoolEntry * plan.pool) +
          kRankedRow * plan.rerank;
 }

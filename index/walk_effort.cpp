@@ -2,28 +2,32 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "index/beam_search.h"
+#include "index/code_matrix.h"
+#include "index/distance.h"
 #include "index/generation.h"
 
 namespace nestor::index {
 namespace {
 
 constexpr std::uint32_t kFew = 32, kMany = 512, kWalks = 8, kCountedK = 10, kGapPool = 400;
-constexpr float kGap = 0.2f;
+constexpr float kGap = 0.2f;  // where the build chose none
 
-// A row as its code has it.
-std::vector<float> decode_row(const Generation& generation, std::uint32_t row) {
-  const Quantizer& quantizer = generation.quantizer();
-  std::vector<std::uint8_t> code(quantizer.row_length());
-  for (const CodeSegment& segment : generation.codes().segments())
-    std::copy_n(segment.data + static_cast<std::size_t>(row) * segment.stride(), segment.stride(),
-                code.data() + segment.first);
-  std::vector<float> values(quantizer.dim());
-  for (std::size_t j = 0; j < values.size(); ++j)
-    values[j] = quantizer.offset(j) + quantizer.step() * static_cast<float>(code[quantizer.position(j)]);
-  return values;
+// A row as the codes see it.
+std::vector<float> coded_row(const Generation& generation, std::uint32_t row) {
+  const RowMatrix& matrix = generation.matrix();
+  std::vector<float> values(matrix.dim);
+  if (matrix.scalar_type == ScalarType::float16)
+    kernels().f32_from_f16(reinterpret_cast<const std::uint16_t*>(matrix.row(row)), values.data(), matrix.dim);
+  else
+    std::memcpy(values.data(), matrix.row(row), matrix.dim * sizeof(float));
+  if (generation.rotation() == nullptr) return values;
+  std::vector<float> rotated(generation.quantizer().dim());
+  generation.rotate_query(values, rotated);
+  return rotated;
 }
 
 }  // namespace
@@ -35,7 +39,7 @@ WalkEffort WalkEffort::measure(const Generation& generation, const WidthGraph& g
   QueryCode code;
   for (std::uint32_t i = 0; i < kWalks; ++i) {
     const auto row = static_cast<std::uint32_t>(generation.rows() * (2 * i + 1) / (2 * kWalks));
-    code.assign(generation.quantizer(), metric, decode_row(generation, row).data());
+    code.assign(generation.quantizer(), metric, coded_row(generation, row).data());
     const PrefixScorer score(generation.codes(), generation.quantizer(), code, graph.width);
     const auto count = [&](std::uint32_t explore, float gap) {
       const WalkLimits limits{.pool = explore, .explore = explore, .k = kCountedK, .keep = kCountedK, .gap = gap};
@@ -43,7 +47,7 @@ WalkEffort WalkEffort::measure(const Generation& generation, const WidthGraph& g
     };
     effort.few_ += count(kFew, 0);
     effort.many_ += count(kMany, 0);
-    effort.to_gap_ += count(kGapPool, metric == Metric::dot ? 0.0f : kGap);
+    effort.to_gap_ += count(kGapPool, metric == Metric::dot ? 0.0f : generation.default_gap().value_or(kGap));
   }
   return effort;
 }
