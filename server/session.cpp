@@ -200,8 +200,10 @@ void Session::dispatch() {
 
 void Session::work(WorkerPool& pool) {
   const bool accepted = pool.submit([self = shared_from_this(), give_up = deadline_] {
-    // Nobody waits for this any more: a queue that is longer than patience would otherwise never get shorter.
-    if (std::chrono::steady_clock::now() >= give_up) return;
+    // Nobody waits for this any more: a queue that is longer than patience would otherwise never get shorter. The
+    // answer is the loop's, which must also be where the session ends: only this job keeps it alive.
+    if (std::chrono::steady_clock::now() >= give_up)
+      return asio::post(self->loop_.context(), [self] { self->answer_late(); });
     Response response = self->loop_.workshop().api.run(self->match_, self->request_);
     asio::post(self->loop_.context(), [self, response = std::move(response)]() mutable {
       if (self->state_ == State::working) self->send(std::move(response));
@@ -337,13 +339,16 @@ void Session::linger() {
   });
 }
 
+void Session::answer_late() {
+  if (state_ != State::working) return;
+  close_after_ = true;  // a worker may still look at the request
+  send(error_response(
+      HttpError(408, "Timeout: the operation did not end in time; a write may still be carried out"), 0));
+}
+
 void Session::sweep(TimePoint now) {
   if (now < deadline_) return;
-  if (state_ == State::working) {
-    close_after_ = true;  // a worker may still look at the request
-    return send(error_response(
-        HttpError(408, "Timeout: the operation did not end in time; a write may still be carried out"), 0));
-  }
+  if (state_ == State::working) return answer_late();
   if (state_ != State::receiving) return close();
   timed_out_ = true;
   deadline_ = now + kLingerTimeout;

@@ -44,6 +44,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void send_continue();
   void dispatch();
   void work(WorkerPool& pool);
+  void answer_late();
   void refuse(int status, const std::string& message);
   void refuse_overload(const std::string& message);
   void send(Response response);
