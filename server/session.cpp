@@ -199,13 +199,16 @@ void Session::dispatch() {
 }
 
 void Session::work(WorkerPool& pool) {
-  const bool accepted = pool.submit([self = shared_from_this(), give_up = deadline_] {
-    // Nobody waits for this any more: a queue that is longer than patience would otherwise never get shorter. The
-    // answer is the loop's, which must also be where the session ends: only this job keeps it alive.
-    if (std::chrono::steady_clock::now() >= give_up)
-      return asio::post(self->loop_.context(), [self] { self->answer_late(); });
+  const bool accepted = pool.submit([self = shared_from_this(), give_up = deadline_]() mutable {
+    // The session must end on its loop, so the job hands its share of it over with the answer.
+    auto& loop = self->loop_.context();
+    // Nobody waits for this any more: a queue that is longer than patience would otherwise never get shorter.
+    if (std::chrono::steady_clock::now() >= give_up) {
+      asio::post(loop, [self = std::move(self)] { self->answer_late(); });
+      return;
+    }
     Response response = self->loop_.workshop().api.run(self->match_, self->request_);
-    asio::post(self->loop_.context(), [self, response = std::move(response)]() mutable {
+    asio::post(loop, [self = std::move(self), response = std::move(response)]() mutable {
       if (self->state_ == State::working) self->send(std::move(response));
     });
   });
