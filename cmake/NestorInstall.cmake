@@ -9,7 +9,8 @@ set(_nestor_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Nestor)
 set(_nestor_public_headers
     index/candidate_score.h index/collection.h index/error.h index/dispersion.h index/greedy_merge.h index/knn_lm.h index/options.h index/record_store.h index/row_choice.h index/row_columns.h
     index/row_reader.h index/search_types.h
-    index/token_softmax.h index/types.h storage/database.h storage/datastore.h storage/snapshot.h)
+    index/token_softmax.h index/types.h storage/alias_table.h storage/database.h storage/datastore.h
+    storage/payload_index.h storage/snapshot.h)
 list(APPEND _nestor_public_headers  # certified search
     index/calibration.h index/calibrator.h index/certificate.h index/ranking_metrics.h index/search_policy.h)
 foreach(_header IN LISTS _nestor_public_headers)

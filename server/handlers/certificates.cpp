@@ -303,10 +303,11 @@ void drop(Context& context, const Call& call, Response& response) {
 
 void add_certificate_routes(Router& router, Context& context) {
   const std::string one = "/collections/{name}";
-  const auto add = [&](const char* method, const std::string& path, Lane lane,
+  const auto add = [&](const std::string& method, const std::string& path, Lane lane,
                        void (*handler)(Context&, const Call&, Response&)) {
     router.add({method, one + path, lane, true,
-                [&context, handler](const Call& call, Response& response) { handler(context, call, response); }});
+                [&context, handler](const Call& call, Response& response) { handler(context, call, response); },
+                method == "GET" ? Access::read : Access::write});
   };
   add("POST", "/calibrations", Lane::read, start);
   add("GET", "/calibrations", Lane::read, show_all);

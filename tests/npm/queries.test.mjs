@@ -42,7 +42,7 @@ test('nearest, by vector, by id and by page', async () => {
   const threshold = nearest(points, q, 'Euclid')[4].score;
   assert.equal((await query({ query: q, score_threshold: threshold - 1e-5 })).length, 4);
   const [hit] = await query({ query: q, limit: 1, with_payload: { exclude: ['tags'] }, with_vector: true });
-  assert.deepEqual(hit.vector, points[hit.id - 1].vector);
+  assert.deepEqual(hit.vector.map(Math.fround), points[hit.id - 1].vector);
   assert.deepEqual(Object.keys(hit.payload).sort(), ['colour', 'open', 'price', 'size']);
   const batch = await client.queryBatch('c', { searches: [{ query: q, limit: 2 }, { query: r, limit: 2 }] });
   assert.deepEqual(batch.map((answer) => ids(answer.points)), [brute(q, { limit: 2 }), brute(r, { limit: 2 })]);

@@ -94,6 +94,9 @@ TEST_CASE("every route that can change something asks for the read-write key") {
         route->pattern.find("/discover") != std::string::npos || route->pattern.find("/matrix/") != std::string::npos ||
         route->pattern.ends_with("/scroll") || route->pattern.ends_with("/count") ||
         route->pattern.ends_with("/facet") || route->pattern.ends_with("/lookup") ||
+        route->pattern.ends_with("/score") || route->pattern.ends_with("/distances") ||
+        route->pattern.ends_with("/get_vectors") || route->pattern.ends_with("/next_ids") ||
+        route->pattern.ends_with("/score_candidates") || route->pattern.ends_with("/dispersion") ||
         (route->method == "POST" && route->pattern.ends_with("/points"));
     CHECK((route->needed_access() == Access::write) == !reads);
   }
