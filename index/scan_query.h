@@ -27,8 +27,8 @@ enum class ScanMargin {
   // The error bounds themselves: rows left out are certainly not among the nearest. For exact searches.
   certain,
   // Six standard deviations of the rounding, as if its direction were random: errors of a row and a query only matter
-  // along the line between them, a share of 1 / sqrt(coordinates). Rows left out are not among the nearest but for a
-  // vanishing share (docs/performance.md), and on wide vectors many times fewer rows are left to be ranked exactly.
+  // along the line between them, a share of 1 / sqrt(coordinates). By this estimate, which is no proof, a row
+  // left out is hardly ever among the nearest, and on wide vectors many times fewer rows are left to be ranked exactly.
   trusted,
 };
 
