@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "index/record_store.h"
@@ -17,6 +18,15 @@ struct RowChoice {
   bool reads_payload = true;
   // Only these points are looked at, the rest is not read. nullopt: every live row, one sequential scan.
   std::optional<std::vector<PointId>> among;
+};
+
+// A set of slots. Bit i of word i / 64 is slot i; slots are renumbered by compaction, hence the number of the numbering
+// that these are of.
+struct SelectedSlots : std::vector<std::uint64_t> {
+  SelectedSlots() = default;
+  SelectedSlots(std::vector<std::uint64_t> words, std::uint64_t numbering_of_them)
+      : vector(std::move(words)), numbering(numbering_of_them) {}
+  std::uint64_t numbering = 0;
 };
 
 // Calls `visit` for each row chosen, in slot order of one moment, or in the order of `among`, where points are looked

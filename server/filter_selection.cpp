@@ -36,7 +36,7 @@ bool accepts(const Filter& filter, const index::PointId& id, std::string_view pa
   return filter.accepts(id, JsonDocument(with_token, kStoredDepth).root());
 }
 
-std::vector<std::uint64_t> select_slots(const OpenCollection& target, const Filter& filter) {
+index::SelectedSlots select_slots(const OpenCollection& target, const Filter& filter) {
   return target->select_slots(choice_of(filter));
 }
 

@@ -22,7 +22,7 @@ std::shared_ptr<const Filter> read_filter_field(const JsonValue& request, const 
 bool accepts(const Filter& filter, const index::PointId& id, std::string_view payload,
              std::optional<std::uint32_t> value);
 
-std::vector<std::uint64_t> select_slots(const OpenCollection& target, const Filter& filter);
+index::SelectedSlots select_slots(const OpenCollection& target, const Filter& filter);
 std::vector<index::PointId> select_ids(const OpenCollection& target, const Filter& filter);  // ascending
 std::uint64_t count_points(const OpenCollection& target, const Filter& filter);
 

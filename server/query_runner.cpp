@@ -37,20 +37,21 @@ class Selections {
  public:
   explicit Selections(const OpenCollection& target) : target_(target) {}
 
-  // Empty for a query without a filter; valid until the next call.
-  std::span<const std::uint64_t> of(const QueryRequest& query) {
-    if (!query.filter) return {};
+  // Restricts a search to what the query's filter accepts, until the next call.
+  void restrict(index::SearchOptions& options, const QueryRequest& query) {
+    if (!query.filter) return;
     if (slots_.empty() || query.filter_text != text_) {
       slots_ = select_slots(target_, *query.filter);
       text_ = query.filter_text;
     }
-    return slots_;
+    options.allowed_slots = slots_;
+    options.allowed_numbering = slots_.numbering;
   }
 
  private:
   const OpenCollection& target_;
   std::string_view text_;
-  std::vector<std::uint64_t> slots_;
+  index::SelectedSlots slots_;
 };
 
 index::QueryResult list_filtered_points(const OpenCollection& target, const QueryRequest& query) {
@@ -99,7 +100,7 @@ std::vector<index::QueryResult> search_together(const OpenCollection& target, st
   index::SearchOptions options = queries.front().search;
   options.k = neighbours_needed(queries.front());
   Selections selections(target);
-  options.allowed_slots = selections.of(queries.front());
+  selections.restrict(options, queries.front());
   auto results = target->search_batch(rows, queries.size(), options, threads);
   for (std::size_t i = 0; i < queries.size(); ++i) cut_to_page(target, queries[i], results[i].hits);
   return results;
@@ -109,7 +110,7 @@ index::QueryResult run_one(const OpenCollection& target, const QueryRequest& que
   index::SearchOptions options = query.search;
   options.k = neighbours_needed(query);
   if (query.vector.empty() && !query.point) return list_points(target, query);
-  options.allowed_slots = selections.of(query);
+  selections.restrict(options, query);
   index::QueryResult result = query.point ? target->search(vector_of(target, *query.point), options)
                                           : target->search(query.vector, options);
   cut_to_page(target, query, result.hits);

@@ -29,8 +29,8 @@ namespace nestor::storage {
 // 16 hex digits.
 std::string random_digits();
 
-// Thread-safe.
-class CollectionHome {
+// Thread-safe. Held by shared_ptr: whoever compacts keeps it.
+class CollectionHome : public std::enable_shared_from_this<CollectionHome> {
  public:
   using Log = std::function<void(const std::string&)>;
 
@@ -53,14 +53,22 @@ class CollectionHome {
   // searches and writes go on. `target` is an empty directory on the same file system. Returns the copy's state.
   index::StoreState export_to(const std::filesystem::path& target) const;
 
+  // An empty pair beside the one in force, for compaction. Throws Error, failed_precondition when retired.
+  std::unique_ptr<index::StoreSuccessor> begin_successor();
+  // From now on no successor begins or takes over: the collection is being deleted. false: as before.
+  void retire(bool retired = true);
+
   // Moves the pair that rename_export() made in `directory` here and puts it in force, durably. What was in force is
   // removed when the last one who holds it lets go. This object is of no use afterwards: open a new one.
   void adopt(const std::filesystem::path& directory);
 
  private:
+  class Successor;
   struct Names {
     std::string rocks, generations;
   };
+  void take_over(const Successor& successor);
+  void check_not_retired() const;  // REQUIRES mutex_
   Names find_names(const Log& log) const;
   void put_in_force(const Names& names);
 
@@ -71,6 +79,7 @@ class CollectionHome {
   Names names_;               // guarded by mutex_, as the next two
   std::shared_ptr<RocksStore> records_;
   std::shared_ptr<GenerationDirectory> generations_;
+  bool retired_ = false;
 };
 
 }  // namespace nestor::storage

@@ -138,13 +138,13 @@ struct Database::Impl {
     const auto home = std::make_shared<CollectionHome>(collections / escape_name(name), resources, log_line);
     const std::shared_ptr<RocksStore> records = home->records();
     // The handle keeps the directory's lock, as users may hold it longer than the Database.
-    std::shared_ptr<Collection> collection(
-        new Collection(name, records->options(), records, home->generations(), log_line),
-        // A deleter lives as long as the last weak_ptr; the lock must not.
-        [keep = lock](Collection* owned) mutable {
-          delete owned;
-          keep.reset();
-        });
+    std::shared_ptr<Collection> collection(new Collection(name, records->options(), records, home->generations(),
+                                                          log_line, [home] { return home->begin_successor(); }),
+                                           // A deleter lives as long as the last weak_ptr; the lock must not.
+                                           [keep = lock](Collection* owned) mutable {
+                                             delete owned;
+                                             keep.reset();
+                                           });
     return {std::move(collection), records->attributes(), home};
   }
 
@@ -322,11 +322,21 @@ std::string Database::attributes(const std::string& name) const {
 
 bool Database::delete_collection(const std::string& name) {
   const std::lock_guard change(impl_->change_mutex);
+  std::shared_ptr<CollectionHome> home;
   {
     const std::lock_guard guard(impl_->mutex);
-    if (!impl_->served.contains(name) && !impl_->damaged.contains(name)) return false;
+    const auto found = impl_->served.find(name);
+    if (found == impl_->served.end() && !impl_->damaged.contains(name)) return false;
+    if (found != impl_->served.end()) home = found->second.home;
   }
-  const fs::path grave = impl_->bury(name);
+  if (home) home->retire();
+  fs::path grave;
+  try {
+    grave = impl_->bury(name);
+  } catch (...) {
+    if (home) home->retire(false);
+    throw;
+  }
   Served last;  // its files close after the lock is released, unless someone still searches
   {
     const std::lock_guard guard(impl_->mutex);
@@ -337,6 +347,7 @@ bool Database::delete_collection(const std::string& name) {
     impl_->damaged.erase(name);
   }
   last = {};
+  home.reset();
   remove_tree(grave);
   return true;
 }

@@ -3,6 +3,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/slice_transform.h>
@@ -10,6 +11,8 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
+#include <cstdarg>
+#include <memory>
 
 namespace nestor::storage {
 namespace {
@@ -61,6 +64,12 @@ rocksdb::ColumnFamilyOptions bands_family(const StoreResources& resources) {
   return options;
 }
 
+class NoLog final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 }  // namespace
 
 std::shared_ptr<StoreResources> make_store_resources(const StoreMemory& memory) {
@@ -84,9 +93,9 @@ rocksdb::DBOptions database_options(const StoreResources& resources) {
   // listed with their lengths in RocksDB's manifest, so losing one of those is noticed.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.track_and_verify_wals_in_manifest = true;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.keep_log_file_num = 2;
-  options.max_log_file_size = kMegabyte;
+  // No file LOG: RocksDB of Debian is built with assertions, and one of them ends the process when a full disk makes its
+  // second line fail. What matters comes back as a Status.
+  options.info_log = std::make_shared<NoLog>();
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.skip_stats_update_on_db_open = true;

@@ -10,9 +10,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -110,6 +113,12 @@ struct RocksStore::Impl {
   std::mutex write_mutex;          // one writer at a time, held over the sync
   mutable std::mutex state_mutex;  // never held over I/O
   index::StoreState state;         // guarded by state_mutex, changed under write_mutex only
+  std::mutex sync_mutex;           // never held over I/O
+  std::condition_variable sync_done;
+  bool syncing = false;            // guarded by sync_mutex, as is the next
+  index::Sequence synced = 0;      // operations up to here are durable
+  std::jthread interval_syncs;     // only with SyncPolicy::interval
+  std::string refusal;             // why nothing may be written; guarded by write_mutex
 
   Impl(const std::filesystem::path& where, const std::shared_ptr<StoreResources>& shared)
       : resources(shared),
@@ -117,11 +126,57 @@ struct RocksStore::Impl {
         db(database_options(*shared), directory, *shared),
         record(decode_collection(db.get_required(kCollectionKey, directory))),
         codec(record.options),
-        state(decode_state(db.get_required(kStateKey, directory))) {}
+        state(decode_state(db.get_required(kStateKey, directory))) {
+    // Opening wrote what it recovered into synced files.
+    synced = state.sequence;
+    if (record.options.sync == index::SyncPolicy::interval)
+      interval_syncs = std::jthread([this](const std::stop_token& stop) { sync_now_and_then(stop); });
+  }
+
+  ~Impl() {
+    if (!interval_syncs.joinable()) return;
+    interval_syncs.request_stop();
+    interval_syncs.join();
+    db->SyncWAL().PermitUncheckedError();
+  }
 
   index::StoreState current() const {
     const std::lock_guard lock(state_mutex);
     return state;
+  }
+
+  // Whoever comes while a sync is under way may not be covered by it, and waits for the next one, which is for all.
+  void sync_log(index::Sequence sequence) {
+    std::unique_lock lock(sync_mutex);
+    while (synced < sequence) {
+      if (syncing) {
+        sync_done.wait(lock);
+        continue;
+      }
+      syncing = true;
+      lock.unlock();
+      const index::Sequence covered = current().sequence;
+      const rocksdb::Status status = db->SyncWAL();
+      lock.lock();
+      syncing = false;
+      if (status.ok()) synced = std::max(synced, covered);
+      sync_done.notify_all();
+      check(status, "sync the log of " + directory + "; whether the last writes are durable is unknown");
+    }
+  }
+
+  // What fails here fails again with the next write, where somebody hears of it.
+  void sync_now_and_then(const std::stop_token& stop) {
+    std::mutex sleep_mutex;
+    std::condition_variable_any sleep;
+    while (!stop.stop_requested()) {
+      std::unique_lock lock(sleep_mutex);
+      sleep.wait_for(lock, stop, kSyncInterval, [] { return false; });
+      try {
+        sync_log(current().sequence);
+      } catch (const Error&) {
+      }
+    }
   }
 };
 
@@ -167,6 +222,11 @@ void RocksStore::checkpoint(const std::filesystem::path& directory) const {
   check(checkpoint->CreateCheckpoint(directory.string()), "copy " + impl_->directory + " to " + directory.string());
 }
 
+void RocksStore::refuse_writes(const std::string& reason) {
+  const std::lock_guard write_lock(impl_->write_mutex);
+  impl_->refusal = reason;
+}
+
 void RocksStore::remove_when_closed() { impl_->remove_when_closed = true; }
 
 const index::CollectionOptions& RocksStore::options() const { return impl_->record.options; }
@@ -175,6 +235,8 @@ index::StoreState RocksStore::state() const { return impl_->current(); }
 
 void RocksStore::write(const index::WriteOperation& operation) {
   const std::lock_guard write_lock(impl_->write_mutex);
+  if (!impl_->refusal.empty())
+    throw Error(ErrorCode::failed_precondition, impl_->directory + " takes no writes: " + impl_->refusal);
   const index::StoreState before = impl_->current();
   if (operation.sequence <= before.sequence) return;
 
@@ -186,10 +248,42 @@ void RocksStore::write(const index::WriteOperation& operation) {
   rocksdb::WriteBatch batch(bytes);
   const BatchContext context{impl_->db.families(), impl_->codec, before, [this](Slot slot) { return header(slot); }};
   const index::StoreState after = append_operation(operation, context, batch);
-  check(impl_->db->Write(durable(), &batch), "write to " + impl_->directory);
+  check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "write to " + impl_->directory);
 
   const std::lock_guard state_lock(impl_->state_mutex);
   impl_->state = after;
+}
+
+void RocksStore::sync(index::Sequence sequence) {
+  if (options().sync == index::SyncPolicy::every_write) impl_->sync_log(sequence);
+}
+
+void RocksStore::put(std::span<const index::StoredRow> rows) {
+  rocksdb::WriteBatch batch;
+  const BatchContext context{impl_->db.families(), impl_->codec, {}, {}};
+  for (const index::StoredRow& row : rows) append_row(row, context, batch);
+  check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "write to " + impl_->directory);
+}
+
+void RocksStore::bury(std::span<const Slot> slots) {
+  rocksdb::WriteBatch batch;
+  const BatchContext context{impl_->db.families(), impl_->codec, {}, {}};
+  for (const Slot slot : slots) {
+    const auto row = header(slot);
+    if (!row) throw Error(ErrorCode::data_loss, impl_->directory + " has lost slot " + std::to_string(slot));
+    Slot current = index::kNoSlot;
+    find({&row->id, 1}, {&current, 1});
+    append_burial(*row, current == slot, context, batch);
+  }
+  check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "write to " + impl_->directory);
+}
+
+void RocksStore::seal(const index::StoreState& state) {
+  const std::lock_guard write_lock(impl_->write_mutex);
+  check(impl_->db->Put(durable(), impl_->db.family(kMetaFamily), slice(kStateKey), slice(encode_state(state).view())),
+        "write to " + impl_->directory);
+  const std::lock_guard state_lock(impl_->state_mutex);
+  impl_->state = state;
 }
 
 void RocksStore::find(std::span<const index::PointId> ids, std::span<Slot> out) const {
