@@ -42,8 +42,8 @@ struct FoldInput {
   Slot next_slot = 0;
 };
 
-// Nothing is read from the records. The base's rotation, quantiser and graphs stay and the tail's live rows are
-// inserted into every graph; rows of the base that died stay as stepping stones, as links lead over them. Where the
+// Nothing is read from the records. The base's rotation and graphs stay, codes are made anew, and the tail's live
+// rows are inserted into every graph; rows of the base that died stay as stepping stones, as links lead over them. Where the
 // base has no graphs, they are built anew and without the dead. Memory as for build_generation.
 std::shared_ptr<BuiltGeneration> fold_generation(const FoldInput& input, const CollectionOptions& options,
                                                  const BuildOptions& build);
