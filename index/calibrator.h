@@ -43,6 +43,7 @@ struct CalibrationRequest {
   // A filter all queries have; the name is what a search has to give as SearchOptions::filter_name.
   std::string filter_name;
   std::span<const std::uint64_t> allowed_slots;
+  std::uint64_t allowed_numbering = 0;  // see SearchOptions
   // Called from one thread; what it throws ends the calibration.
   std::function<void(const CalibrationProgress&)> progress;
 };

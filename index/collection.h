@@ -24,9 +24,9 @@ namespace nestor::index {
 // A point to write. The spans and views are read during the call only.
 struct Point {
   PointId id;
-  std::span<const float> vector;         // dim finite values
-  std::string_view payload;              // JSON object text, or empty
-  std::optional<std::uint32_t> value;    // kNN-LM: next-token id
+  std::span<const float> vector;       // dim finite values
+  std::string_view payload;            // JSON object text, or empty
+  std::optional<std::uint32_t> value;  // kNN-LM: next-token id
 };
 
 // A stored point.
@@ -58,17 +58,18 @@ struct UpsertRules {
 
 struct Hit {
   PointId id;
-  float distance = 0;         // smaller is nearer, see Metric
-  float score = 0;            // score_from_distance(metric, distance)
+  float distance = 0;  // smaller is nearer, see Metric
+  float score = 0;     // score_from_distance(metric, distance)
   Sequence version = 0;
   std::optional<std::uint32_t> value;
-  Slot slot = kNoSlot;        // valid for reading payload and vector with the same view only
+  Slot slot = kNoSlot;  // valid for reading payload and vector with the same view only
 };
 
 struct QueryResult {
-  std::vector<Hit> hits;      // nearest first
+  std::vector<Hit> hits;  // nearest first
   std::vector<StageReport> stages;
   const char* exit_stage = "";                  // what ended the query, see Certification
+  std::uint64_t numbering = 0;                  // that the hits' slots are of
   std::optional<Certification> certification;   // when a target or a budget was given
 };
 
@@ -88,7 +89,7 @@ struct CombinedQuery {
 };
 
 struct BuildProgress {
-  std::string phase;          // "reading rows", "learning rotation", "building graph 64", "publishing"
+  std::string phase;  // "reading rows", "learning rotation", "building graph 64", "publishing"
   std::uint64_t done = 0;
   std::uint64_t total = 0;
 };
@@ -102,6 +103,7 @@ struct BuildOptions {
 };
 
 struct BuildReport {
+  std::string kind;  // "built", "folded" or "compacted"
   std::uint64_t rows = 0;
   double seconds = 0;
   std::uint64_t generation_bytes = 0;
@@ -119,6 +121,7 @@ struct CollectionInfo {
   std::uint64_t indexed_points = 0;  // live and in a graph
   std::uint64_t tail_rows = 0;
   std::uint64_t dead_slots = 0;
+  std::uint64_t slots = 0;  // used up so far, dead ones included
   Sequence sequence = 0;
   Sequence generation_sequence = 0;  // 0: no generation
   bool building = false;
@@ -132,7 +135,7 @@ class Collection {
   using Log = std::function<void(const std::string&)>;
 
   Collection(std::string name, CollectionOptions options, std::shared_ptr<RecordStore> records,
-             std::shared_ptr<GenerationStore> generations, Log log = {});
+             std::shared_ptr<GenerationStore> generations, Log log = {}, StoreSuccession succession = {});
   ~Collection();
   Collection(const Collection&) = delete;
   Collection& operator=(const Collection&) = delete;
@@ -141,6 +144,8 @@ class Collection {
   const CollectionOptions& options() const;
 
   // Writes all points or none; durable and searchable on return. A later point with the same id wins.
+  // While a build is under way and too many rows wait for it, a write waits too, up to a second; far beyond that it
+  // throws unavailable.
   // Throws invalid_argument: wrong dimension, NaN or Inf, zero vector with cosine.
   Sequence upsert(std::span<const Point> points) { return upsert(points, {}); }
   // The same where a point may be left out, or keeps its payload. Throws also not_found: "No point with id ID found".
@@ -171,22 +176,37 @@ class Collection {
   // Rows chosen by payload or id, for SearchOptions::allowed_slots and for writes. Reads the records, O(live rows)
   // unless the choice names its points. What is written after the choice is not in it: a point that is replaced
   // between choice and search is missed by that search.
-  std::vector<std::uint64_t> select_slots(const RowChoice& choice) const;
+  // Throws unavailable when RowChoice::within is older than the last compaction but one.
+  SelectedSlots select_slots(const RowChoice& choice) const;
   std::vector<PointId> select_ids(const RowChoice& choice) const;  // ascending
 
   // Distances, vectors and tokens of points by id.
   RowReader rows() const;
   // Live rows with their payloads in slot order, slot >= first, as of one moment. Stops when the visitor returns false.
-  void for_each_payload(Slot first, const std::function<bool(const RowHeader&, std::string_view payload)>& visit) const;
-  // Last operation that changed a payload in place, since the collection was opened; 0: none. Whoever derives columns
-  // from payloads reads only new slots while it stands still.
+  // Returns the numbering of their slots.
+  std::uint64_t for_each_payload(
+      Slot first, const std::function<bool(const RowHeader&, std::string_view payload)>& visit) const;
+  // Changes when an operation changed a payload in place or a compaction numbered the slots anew; 0: neither, since the
+  // collection was opened. Whoever derives columns from payloads reads only new slots while it stands still.
   Sequence payload_sequence() const;
   // The slots below `end` that have not died, as SearchOptions::allowed_slots takes them. From memory, O(end).
-  std::vector<std::uint64_t> live_slots(Slot end) const;
+  SelectedSlots live_slots(Slot end) const;
+  // Which slots are meant today: every compaction numbers them anew.
+  std::uint64_t numbering() const;
+  // The same rows by the numbering of now. Throws unavailable when they are older than the last compaction but one.
+  SelectedSlots renumbered(const SelectedSlots& slots) const;
 
-  // Builds a generation from all live rows and publishes it; searches and writes go on meanwhile.
+  // Three ways to a new generation; searches and writes go on meanwhile, one at a time is under way. What fails leaves
+  // the generation before in force.
+  // build: anew, from all live rows of the records.
   BuildReport build(const BuildOptions& options = {});
-  // True when enough rows wait in the tail for a build to pay.
+  // fold: inserts the tail into the graphs of the generation; what it holds is not read from the records again.
+  BuildReport fold(const BuildOptions& options = {});
+  // compact: rewrites the records without what is dead, numbers the slots anew and builds over them.
+  // Throws failed_precondition where there is no StoreSuccession, or when the collection was deleted meanwhile.
+  BuildReport compact(const BuildOptions& options = {});
+  // The one of them that is due; true when one is: enough rows wait in the tail, or a quarter of the slots is dead.
+  BuildReport maintain(const BuildOptions& options = {});
   bool wants_build() const;
 
   CollectionInfo info() const;

@@ -16,9 +16,9 @@ namespace {
 
 class CombinedScan {
  public:
-  CombinedScan(const View& view, const CollectionOptions& options, const DeadSlots& dead, const CombinedQuery& query,
+  CombinedScan(const View& view, const CollectionOptions& options, const CombinedQuery& query,
                const SearchOptions& search)
-      : view_(view), generation_(*view.generation), dead_(dead), query_(query), search_(search) {
+      : view_(view), generation_(*view.generation), dead_(*view.dead), query_(query), search_(search) {
     const std::size_t length = query.examples.size() / query.count;
     prepared_.reserve(query.count);
     for (std::size_t i = 0; i < query.count; ++i)
@@ -37,6 +37,7 @@ class CombinedScan {
       if (first_look(row)) rows.offer(-score(generation_.matrix(), row), row);
     QueryResult result;
     result.hits = merge_tail(rows.take());
+    result.numbering = view_.numbering();
     if (search_.explain) {
       StageReport report;
       report.name = "scan";
@@ -119,12 +120,19 @@ class CombinedScan {
 
 }  // namespace
 
-QueryResult search_combined(const View& view, const CollectionOptions& options, const DeadSlots& dead,
-                            const CombinedQuery& query, const SearchOptions& search) {
+QueryResult search_combined(const View& view, const CollectionOptions& options, const CombinedQuery& query,
+                            const SearchOptions& search) {
   if (query.count == 0 || query.examples.size() % query.count != 0)
     throw Error(ErrorCode::invalid_argument, std::to_string(query.examples.size()) + " values do not make " +
                                                  std::to_string(query.count) + " examples of one length");
-  return CombinedScan(view, options, dead, query, search).run();
+  if (selected_otherwise(view, search)) {
+    const auto renumbered = renumber_slots(view, search.allowed_slots, search.allowed_numbering);
+    SearchOptions now = search;
+    now.allowed_slots = renumbered;
+    now.allowed_numbering = view.numbering();
+    return CombinedScan(view, options, query, now).run();
+  }
+  return CombinedScan(view, options, query, search).run();
 }
 
 }  // namespace nestor::index

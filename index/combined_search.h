@@ -15,7 +15,7 @@ namespace nestor::index {
 // The `search.k` best rows of the view, best first, ties to the smaller slot; Hit::score is the combined score and
 // Hit::distance its negative. Of `search` also width, allowed_slots and explain count. O(rows x examples), thread-safe.
 // Throws Error invalid_argument as a search does.
-QueryResult search_combined(const View& view, const CollectionOptions& options, const DeadSlots& dead,
-                            const CombinedQuery& query, const SearchOptions& search);
+QueryResult search_combined(const View& view, const CollectionOptions& options, const CombinedQuery& query,
+                            const SearchOptions& search);
 
 }  // namespace nestor::index

@@ -35,32 +35,45 @@ class Progress {
 
 class Builder {
  public:
-  Builder(const RecordStore& records, const CollectionOptions& options, const Generation* previous,
-          const BuildOptions& build)
-      : records_(records),
-        options_(options),
+  Builder(const CollectionOptions& options, const Generation* previous, const BuildOptions& build)
+      : options_(options),
         previous_(previous),
         build_(build),
         progress_(build),
         threads_(build.deterministic ? 1 : thread_count(build.threads)),
         out_(std::make_shared<BuiltGeneration>()) {}
 
-  std::shared_ptr<BuiltGeneration> run() {
-    const StoreState state = records_.state();
-    out_->sequence = state.sequence;
-    read_rows(state);
+  std::shared_ptr<BuiltGeneration> build(const RecordStore& records) {
+    const StoreState state = records.state();
+    read_rows(records, state);
+    return finish(state.sequence, state.next_slot);
+  }
+
+  std::shared_ptr<BuiltGeneration> fold(const FoldInput& input) {
+    base_ = input.base.graphs().empty() ? nullptr : &input.base;
+    dead_ = &input.dead;
+    take_rows(input);
+    return finish(input.sequence, input.next_slot);
+  }
+
+ private:
+  std::shared_ptr<BuiltGeneration> finish(Sequence sequence, Slot next_slot) {
+    if (count_ > kMaxRows) throw Error(ErrorCode::resource_exhausted, "a collection holds at most 2^31 rows");
+    out_->sequence = sequence;
     learn_rotation();
-    if (count_ >= std::max<std::size_t>(options_.exact_below, 1)) {
+    if (base_ != nullptr || count_ >= std::max<std::size_t>(options_.exact_below, 1)) {
       const CodeBuilder& codes = encode();
       build_graphs(codes);
     }
     store_rows();
-    add_meta(state);
+    add_values("meta", std::vector<std::uint64_t>{1, sequence, next_slot, count_});
+    add_values("slots", slots_);
+    add_values("points", points_);
+    add_values("values", values_);
     choose_default_policy();
     return out_;
   }
 
- private:
   void add_section(const std::string& name, std::span<const std::byte> bytes) {
     out_->sections.push_back({name, bytes});
   }
@@ -73,11 +86,11 @@ class Builder {
 
   // Headers and vectors are read in two passes; a row that dies between them is left out, one that dies later is
   // known as dead to the collection.
-  void read_rows(const StoreState& state) {
+  void read_rows(const RecordStore& records, const StoreState& state) {
     const std::size_t dim = options_.dim;
     rows_ = HugeBuffer(state.points * dim * sizeof(float));
     auto* target = reinterpret_cast<float*>(rows_.data());
-    records_.for_each_vector(0, state.next_slot, options_.dim, [&](Slot slot, std::span<const float> row) {
+    records.for_each_vector(0, state.next_slot, options_.dim, [&](Slot slot, std::span<const float> row) {
       if (count_ == state.points) return false;  // cannot grow: slots below next_slot only die
       std::memcpy(target + count_ * dim, row.data(), dim * sizeof(float));
       slots_.push_back(slot);
@@ -89,7 +102,7 @@ class Builder {
     values_.assign(count_, kNoValue);
     std::size_t r = 0;
     std::vector<bool> found(count_, false);
-    records_.for_each_header(0, [&](const RowHeader& header) {
+    records.for_each_header(0, [&](const RowHeader& header) {
       while (r < count_ && slots_[r] < header.slot) ++r;
       if (r == count_) return false;
       if (slots_[r] != header.slot) return true;
@@ -99,7 +112,34 @@ class Builder {
       return true;
     });
     drop_lost(found);
-    if (count_ > kMaxRows) throw Error(ErrorCode::resource_exhausted, "a collection holds at most 2^31 rows");
+  }
+
+  // Rows of the base, all of them where its graphs stay, then the tail's that live.
+  void take_rows(const FoldInput& input) {
+    const std::size_t dim = options_.dim;
+    const RowMatrix& matrix = input.base.matrix();
+    rows_ = HugeBuffer((matrix.rows + input.tail_rows) * dim * sizeof(float));
+    auto* target = reinterpret_cast<float*>(rows_.data());
+    const auto add = [&](Slot slot, const PointEntry& point, std::uint32_t value) {
+      slots_.push_back(slot);
+      points_.push_back(point);
+      values_.push_back(value);
+      return target + count_++ * dim;
+    };
+    for (std::uint32_t r = 0; r < matrix.rows; ++r) {
+      if (base_ == nullptr && input.dead.contains(input.base.slot_of(r))) continue;
+      float* row = add(input.base.slot_of(r), input.base.point(r), input.base.value(r));
+      if (matrix.scalar_type == ScalarType::float32)
+        std::memcpy(row, matrix.row(r), dim * sizeof(float));
+      else
+        kernels().f32_from_f16(reinterpret_cast<const std::uint16_t*>(matrix.row(r)), row, dim);
+    }
+    for (std::size_t i = 0; i < input.tail_rows; ++i) {
+      const TailRow& row = input.tail.row(i);
+      if (input.dead.contains(row.slot)) continue;
+      std::memcpy(add(row.slot, row.point, row.value), input.tail.vector(i), dim * sizeof(float));
+    }
+    progress_.report("reading rows", count_, count_);
   }
 
   void drop_lost(const std::vector<bool>& found) {
@@ -169,6 +209,7 @@ class Builder {
       input.metric = options_.metric;
       input.parameters = options_.graph;
       input.threads = threads_;
+      if (base_ != nullptr) input.base = &base_->graphs()[out_->graphs.size()].graph;
       input.progress = [&](std::uint64_t done) { progress_.report(phase, done, count_); };
       out_->graphs.push_back(build_graph(input));
       const GraphBytes& graph = out_->graphs.back();
@@ -182,7 +223,7 @@ class Builder {
     if (out_->graphs.empty() || options_.metric == Metric::dot) return;
     progress_.report("choosing the default policy", 0, 1);
     const auto generation = Generation::open(out_->loaded(), options_);
-    const PolicyChoice choice = choose_policy(*generation, options_, build_.wanted_recall, threads_);
+    const PolicyChoice choice = choose_policy(*generation, options_, *dead_, build_.wanted_recall, threads_);
     out_->blocks.push_back(choice.policy.to_bytes());
     add_section("policy", out_->blocks.back());
     out_->notes.push_back(choice.reason);
@@ -205,20 +246,15 @@ class Builder {
     add_section("rows", out_->buffers.back().bytes());
   }
 
-  void add_meta(const StoreState& state) {
-    add_values("meta", std::vector<std::uint64_t>{1, state.sequence, state.next_slot, count_});
-    add_values("slots", slots_);
-    add_values("points", points_);
-    add_values("values", values_);
-  }
-
-  const RecordStore& records_;
   const CollectionOptions& options_;
-  const Generation* previous_;
+  const Generation* previous_;        // its rotation is kept
+  const Generation* base_ = nullptr;  // its graphs are kept, and its rows come first
   const BuildOptions& build_;
   Progress progress_;
   unsigned threads_;
   std::shared_ptr<BuiltGeneration> out_;
+  const DeadSlots none_;
+  const DeadSlots* dead_ = &none_;  // rows of the base among them stay in the graphs
 
   std::size_t count_ = 0;
   HugeBuffer rows_;  // float32
@@ -232,7 +268,12 @@ class Builder {
 
 std::shared_ptr<BuiltGeneration> build_generation(const RecordStore& records, const CollectionOptions& options,
                                                   const Generation* previous, const BuildOptions& build) {
-  return Builder(records, options, previous, build).run();
+  return Builder(options, previous, build).build(records);
+}
+
+std::shared_ptr<BuiltGeneration> fold_generation(const FoldInput& input, const CollectionOptions& options,
+                                                 const BuildOptions& build) {
+  return Builder(options, &input.base, build).fold(input);
 }
 
 }  // namespace nestor::index

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <string>
 
 #include "index/distance.h"
@@ -80,15 +82,59 @@ float offset_share(const Quantizer& quantizer, const std::uint8_t* codes, std::u
 
 using Graph = hnswlib::HierarchicalNSW<float>;
 
-void add_row(Graph& graph, const GraphBuildInput& input, std::size_t length, std::size_t row,
-             std::vector<std::uint8_t>& element) {
+// What hnswlib keeps of a row.
+void make_element(const GraphBuildInput& input, std::size_t length, std::size_t row, void* element) {
   const std::uint8_t* codes = input.codes + row * input.stride;
-  std::memcpy(element.data(), codes, length);
+  std::memcpy(element, codes, length);
   if (input.metric == Metric::dot) {
     const float t = offset_share(*input.quantizer, codes, input.width);
-    std::memcpy(element.data() + length, &t, sizeof t);
+    std::memcpy(static_cast<std::uint8_t*>(element) + length, &t, sizeof t);
   }
+}
+
+void add_row(Graph& graph, const GraphBuildInput& input, std::size_t length, std::size_t row,
+             std::vector<std::uint8_t>& element) {
+  make_element(input, length, row, element.data());
   graph.addPoint(element.data(), row, level_of(row, input.parameters));
+}
+
+// Rows' numbers in hnswlib are ours here, so links are copied as they are.
+void set_links(unsigned int* list, Graph& graph, std::span<const std::uint32_t> links, const std::uint32_t* row_of) {
+  std::size_t n = 0;
+  for (const std::uint32_t link : links)
+    if (link != kNoSlot) list[1 + n++] = row_of == nullptr ? link : row_of[link];
+  graph.setListCount(list, static_cast<unsigned short>(n));
+}
+
+// Turns a frozen graph back into hnswlib's memory, as if its rows had just been inserted.
+void thaw(Graph& graph, const FrozenGraph& base, const GraphBuildInput& input, std::size_t length) {
+  std::vector<int> level_of_row(base.rows(), 0);
+  for (const FrozenGraph::Level& level : base.upper_levels())
+    for (const std::uint32_t row : level.rows) ++level_of_row[row];
+  for (std::size_t r = 0; r < base.rows(); ++r) {
+    const auto id = static_cast<hnswlib::tableint>(r);
+    std::memset(graph.data_level0_memory_ + r * graph.size_data_per_element_, 0, graph.size_data_per_element_);
+    make_element(input, length, r, graph.getDataByInternalId(id));
+    graph.setExternalLabel(id, r);
+    const auto row = static_cast<std::uint32_t>(r);
+    set_links(graph.get_linklist0(id), graph, {base.links(row), base.degree()}, nullptr);
+    if (level_of_row[r] > 0) {
+      graph.linkLists_[r] = static_cast<char*>(
+          std::calloc(graph.size_links_per_element_ * static_cast<std::size_t>(level_of_row[r]) + 1, 1));
+      if (graph.linkLists_[r] == nullptr) throw std::bad_alloc();
+    }
+    graph.element_levels_[r] = level_of_row[r];
+    graph.cur_element_count = r + 1;  // what the destructor frees
+  }
+  int number = 0;
+  for (const FrozenGraph::Level& level : base.upper_levels()) {
+    ++number;
+    for (std::size_t n = 0; n < level.rows.size(); ++n)
+      set_links(graph.get_linklist(level.rows[n], number), graph,
+                level.links.subspan(n * base.max_links(), base.max_links()), level.rows.data());
+  }
+  graph.maxlevel_ = number;
+  graph.enterpoint_node_ = base.entry_row();
 }
 
 // Internal numbers of hnswlib are in order of arrival; labels are our rows.
@@ -156,9 +202,19 @@ GraphBytes build_graph(const GraphBuildInput& input) {
     const std::uint64_t now = done += last - first;
     if (input.progress) input.progress(now);
   };
-  add(0, 1);  // hnswlib's first insertion sets the entry point and is not safe beside others
-  parallel_blocks(input.rows - 1, 256, input.threads,
-                  [&](std::size_t first, std::size_t last) { add(first + 1, last + 1); });
+  std::size_t inserted = 0;
+  if (input.base != nullptr) {
+    if (input.base->max_links() != links || input.base->rows() > input.rows)
+      throw Error(ErrorCode::internal, "a graph was to grow from one of other parameters");
+    thaw(*graph, *input.base, input, length);
+    inserted = input.base->rows();
+    done = inserted;
+  } else {
+    add(0, 1);  // hnswlib's first insertion sets the entry point and is not safe beside others
+    inserted = 1;
+  }
+  parallel_blocks(input.rows - inserted, 256, input.threads,
+                  [&](std::size_t first, std::size_t last) { add(first + inserted, last + inserted); });
 
   GraphBytes out;
   const auto row_of = rows_of(*graph, input.rows);

@@ -1,5 +1,5 @@
 #pragma once
-// Builds one HNSW graph over code rows with hnswlib and freezes it.
+// Builds one HNSW graph over code rows with hnswlib, anew or on top of a frozen one, and freezes it.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,17 +15,21 @@ namespace nestor::index {
 struct GraphBuildInput {
   const std::uint8_t* codes = nullptr;  // row r at codes + r * stride
   std::size_t stride = 0;
-  std::size_t rows = 0;                 // at least 1
-  std::uint32_t width = 0;              // coordinates the graph is built over
+  std::size_t rows = 0;     // at least 1
+  std::uint32_t width = 0;  // coordinates the graph is built over
   const Quantizer* quantizer = nullptr;
   Metric metric = Metric::l2;
   GraphParameters parameters;
-  unsigned threads = 1;                 // 1: deterministic for a given seed
+  unsigned threads = 1;  // 1: deterministic for a given seed
+  // A graph over the first base->rows() rows and the same parameters: only the rows behind them are inserted. Its rows
+  // and links stay, dead or alive; null: a new graph.
+  const FrozenGraph* base = nullptr;
   std::function<void(std::uint64_t done)> progress;
 };
 
 // cosine graphs are built by squared L2 over the raw prefix of the unit vectors (measured: as good as dot);
-// dot graphs by the dot product. Throws Error resource_exhausted. O(rows log rows * width).
+// dot graphs by the dot product. Throws Error resource_exhausted. O(n log rows * width) for n rows to insert, and
+// O(rows * (links + width)) for copying a base.
 GraphBytes build_graph(const GraphBuildInput& input);
 
 }  // namespace nestor::index

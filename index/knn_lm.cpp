@@ -138,7 +138,22 @@ class NeighbourRun {
                                       std::span<const std::uint64_t> allowed) const {
     SearchOptions search = options_.search;
     search.k = k;
-    if (!allowed.empty()) search.allowed_slots = allowed;
+    if (!allowed.empty()) {
+      search.allowed_slots = allowed;
+      search.allowed_numbering = options_.columns->numbering();
+    }
+    std::vector<QueryResult> found = search_batch(wanted, search);
+    if (options_.columns != nullptr && options_.columns->numbering() != 0)
+      for (const QueryResult& one : found)
+        if (one.numbering != options_.columns->numbering()) compacted_meanwhile();
+    return found;
+  }
+
+  [[noreturn]] static void compacted_meanwhile() {
+    throw Error(ErrorCode::unavailable, "the collection was compacted during the lookup; try again");
+  }
+
+  std::vector<QueryResult> search_batch(std::span<const std::size_t> wanted, const SearchOptions& search) const {
     if (wanted.size() == wanted.back() - wanted.front() + 1)  // neighbours in the input as well
       return collection_.search_batch(queries_.subspan(wanted.front() * length_, wanted.size() * length_),
                                       wanted.size(), search, 1);
@@ -155,6 +170,8 @@ class NeighbourRun {
   std::vector<std::uint64_t> without(std::uint64_t document) const {
     const auto excluded = options_.columns->slots_of(document);
     if (excluded.empty()) return {};
+    const std::uint64_t numbering = options_.search.allowed_numbering;
+    if (numbering != 0 && numbering != options_.columns->numbering()) compacted_meanwhile();
     std::vector<std::uint64_t> allowed(options_.search.allowed_slots.begin(), options_.search.allowed_slots.end());
     if (allowed.empty()) allowed.assign(options_.columns->next_slot() / 64 + 1, ~std::uint64_t{0});
     for (const Slot slot : excluded)

@@ -38,6 +38,7 @@ struct CollectionOptions {
   std::vector<std::uint32_t> widths;         // ascending, last == dim; empty: default_widths(dim)
   std::vector<std::uint32_t> graphs;         // subset of widths that get a graph; empty: default_graphs(widths, rotation)
   Rotation rotation = Rotation::none;
+  SyncPolicy sync = SyncPolicy::every_write;
   GraphParameters graph;
   // Fewer live rows than this: no graph, exact search.
   std::uint32_t exact_below = 5000;

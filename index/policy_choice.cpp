@@ -5,13 +5,13 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <numeric>
 
 #include "index/distance.h"
 #include "index/error.h"
 #include "index/exact_scan.h"
 #include "index/ladder.h"
 #include "index/parallel.h"
+#include "index/row_list.h"
 
 namespace nestor::index {
 namespace {
@@ -48,19 +48,19 @@ std::vector<std::uint32_t> without(const std::vector<RankedRow>& ranked, std::ui
   return out;
 }
 
-Questions ask_exactly(const Generation& generation, const CollectionOptions& options, unsigned threads) {
+Questions ask_exactly(const Generation& generation, const CollectionOptions& options, const DeadSlots& dead,
+                      unsigned threads) {
   constexpr std::size_t kTogether = 16;  // queries that share one pass over the rows
-  const std::size_t n = std::min(kPolicyQueries, generation.rows());
+  const std::vector<std::uint32_t> all = list_rows(generation, dead, {});
+  const std::size_t n = std::min(kPolicyQueries, all.size());
   Questions out;
   for (std::size_t i = 0; i < n; ++i) {
     // From the middle of each stretch: rows often stand in an order that says something.
-    const auto row = static_cast<std::uint32_t>((2 * i + 1) * generation.rows() / (2 * n));
+    const std::uint32_t row = all[(2 * i + 1) * all.size() / (2 * n)];
     out.rows.push_back(row);
     out.queries.push_back(prepare_query(options, generation, stored_row(generation.matrix(), row), {}));
   }
   out.nearest.resize(n);
-  std::vector<std::uint32_t> all(generation.rows());
-  std::iota(all.begin(), all.end(), 0u);
   parallel_blocks(n, kTogether, threads, [&](std::size_t first, std::size_t last) {
     std::vector<const PreparedQuery*> asked;
     for (std::size_t i = first; i < last; ++i) asked.push_back(&out.queries[i]);
@@ -74,14 +74,13 @@ Questions ask_exactly(const Generation& generation, const CollectionOptions& opt
   return out;
 }
 
-double recall_at(const Generation& generation, const CollectionOptions& options, const Questions& questions, float gap,
-                 unsigned threads) {
+double recall_at(const Generation& generation, const CollectionOptions& options, const DeadSlots& dead,
+                 const Questions& questions, float gap, unsigned threads) {
   SearchOptions search;
   search.k = kNeighbours + 1;
   search.distance_gap = gap;
   const LadderPlan plan = plan_ladder(options, generation, search);
-  const DeadSlots none;
-  const RowFilter filter(generation, none, {});
+  const RowFilter filter(generation, dead, {});
   std::atomic<std::size_t> found{0}, wanted{0};
   parallel_blocks(questions.rows.size(), 8, threads, [&](std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
@@ -112,14 +111,14 @@ DefaultPolicy DefaultPolicy::from_bytes(std::span<const std::byte> section) {
   return {bytes.gap, bytes.wanted, bytes.measured};
 }
 
-PolicyChoice choose_policy(const Generation& generation, const CollectionOptions& options, double wanted_recall,
-                           unsigned threads) {
-  const Questions questions = ask_exactly(generation, options, threads);
+PolicyChoice choose_policy(const Generation& generation, const CollectionOptions& options, const DeadSlots& dead,
+                           double wanted_recall, unsigned threads) {
+  const Questions questions = ask_exactly(generation, options, dead, threads);
   // Half of what may be lost is kept back: the rows asked are in the graph, queries are not.
   const double enough = wanted_recall + (1 - wanted_recall) / 2;
   PolicyChoice choice;
   for (const float gap : kGaps) {
-    const double recall = recall_at(generation, options, questions, gap, threads);
+    const double recall = recall_at(generation, options, dead, questions, gap, threads);
     choice.policy = {gap, static_cast<float>(wanted_recall), static_cast<float>(recall)};
     if (recall >= enough) break;
   }

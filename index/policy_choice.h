@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "index/generation.h"
+#include "index/tail.h"
 
 namespace nestor::index {
 
@@ -27,11 +28,11 @@ struct PolicyChoice {
   std::string reason;  // one sentence, with the figures
 };
 
-// Asks rows of the generation for their neighbours, exactly and by the default ladder under ever wider gaps, and takes the
+// Asks live rows of the generation for their neighbours, exactly and by the default ladder under ever wider gaps, and takes the
 // first gap that finds enough. REQUIRES: graphs; a metric with a gap (not dot). wanted_recall in (0, 1).
 // Cost: one exact scan for kPolicyQueries queries, on `threads` threads.
 inline constexpr std::size_t kPolicyQueries = 128;
-PolicyChoice choose_policy(const Generation& generation, const CollectionOptions& options, double wanted_recall,
-                           unsigned threads);
+PolicyChoice choose_policy(const Generation& generation, const CollectionOptions& options, const DeadSlots& dead,
+                           double wanted_recall, unsigned threads);
 
 }  // namespace nestor::index

@@ -40,6 +40,7 @@ SearchOptions PolicyTrial::options() const {
   SearchOptions options;
   options.k = request_.k;
   options.allowed_slots = request_.allowed_slots;
+  options.allowed_numbering = request_.allowed_numbering;
   return options;
 }
 

@@ -21,11 +21,11 @@ namespace nestor::index {
 // One change of one point, ready to be stored: everything that can fail has been checked.
 struct UpsertRecord {
   PointId id;
-  Slot slot = kNoSlot;                   // new slot of this version of the point
-  Slot replaced = kNoSlot;               // slot of the previous version, dead from now on
-  std::span<const float> vector;         // dim values, already rounded to the scalar type, normalised if cosine
-  std::string_view payload;              // JSON object text, empty: none
-  std::optional<std::uint32_t> value;    // kNN-LM: the token that followed this key
+  Slot slot = kNoSlot;                 // new slot of this version of the point
+  Slot replaced = kNoSlot;             // slot of the previous version, dead from now on
+  std::span<const float> vector;       // dim values, already rounded to the scalar type, normalised if cosine
+  std::string_view payload;            // JSON object text, empty: none
+  std::optional<std::uint32_t> value;  // kNN-LM: the token that followed this key
 };
 
 struct EraseRecord {
@@ -53,13 +53,13 @@ struct WriteOperation {
 struct RowHeader {
   Slot slot = kNoSlot;
   PointId id;
-  Sequence version = 0;                  // sequence of the operation that wrote it
+  Sequence version = 0;  // sequence of the operation that wrote it
   std::optional<std::uint32_t> value;
 };
 
 struct StoreState {
-  Sequence sequence = 0;   // last applied operation
-  Slot next_slot = 0;      // slots 0..next_slot-1 have been used
+  Sequence sequence = 0;     // last applied operation
+  Slot next_slot = 0;        // slots 0..next_slot-1 have been used
   std::uint64_t points = 0;  // live points
 };
 
@@ -69,8 +69,15 @@ class RecordStore {
  public:
   virtual ~RecordStore() = default;
 
-  // Applies one operation atomically (one RocksDB WriteBatch). Returns after it is durable.
+  // Which numbering of rows its slots are of: another one for each store of this process.
+  std::uint64_t numbering() const { return numbering_; }
+
+  // Applies one operation atomically (one RocksDB WriteBatch), behind all before it. Readers see it on return, and it
+  // survives the end of this process; for a power cut see sync().
   virtual void write(const WriteOperation& operation) = 0;
+  // Returns when every operation up to `sequence` is as durable as the collection's SyncPolicy wants. Any number of
+  // threads: those that wait together share one sync. A throw leaves it unknown which of them are.
+  virtual void sync(Sequence sequence) = 0;
 
   virtual StoreState state() const = 0;
   // Slots of live points, kNoSlot where the id is unknown. out.size() == ids.size().
@@ -100,7 +107,44 @@ class RecordStore {
   // to write.
   virtual void write_certificates(const std::vector<Certificate>& certificates);
   virtual std::vector<Certificate> read_certificates() const { return {}; }
+
+ private:
+  static std::uint64_t next_numbering();
+  const std::uint64_t numbering_ = next_numbering();
 };
+
+class GenerationStore;
+
+// A row as it stands in a store.
+struct StoredRow {
+  RowHeader header;
+  std::span<const float> vector;  // dim values; empty: the vector that is there stays
+  std::string_view payload;
+};
+
+// A second, empty store with generations of its own that may take the place of the first: what compaction fills.
+// Destroyed before take_over() it leaves no trace. One thread at a time. Members throw Error.
+class StoreSuccessor {
+ public:
+  virtual ~StoreSuccessor() = default;
+
+  virtual std::shared_ptr<RecordStore> records() = 0;
+  virtual std::shared_ptr<GenerationStore> generations() = 0;
+
+  // Rows with their versions and slots; not durable before seal().
+  virtual void put(std::span<const StoredRow> rows) = 0;
+  // Rows put before that died since.
+  virtual void bury(std::span<const Slot> slots) = 0;
+  // Makes everything durable, as of this state.
+  virtual void seal(const StoreState& state) = 0;
+  // Puts this store in force instead of the first, durably, in one step; the first one's files go when the last user
+  // of it lets go. Throws failed_precondition when the first is not in force any more (the collection was deleted or
+  // replaced), and after any throw the first one stays in force.
+  virtual void take_over() = 0;
+  // After take_over(), while searches and writes go on already: what need not hold them up.
+  virtual void finish() {}
+};
+using StoreSuccession = std::function<std::unique_ptr<StoreSuccessor>()>;
 
 // A named block of bytes of a generation, 64-byte aligned in memory and on disk.
 struct Section {

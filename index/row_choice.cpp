@@ -17,14 +17,14 @@ void look_up(const RecordStore& records, const RowChoice& choice, const std::fun
   }
 }
 
-bool has(const std::vector<std::uint64_t>& slots, Slot slot) {
+bool has(const SelectedSlots& slots, Slot slot) {
   return slot / 64 < slots.size() && (slots[slot / 64] >> (slot % 64) & 1) != 0;
 }
 
 // A look-up costs about as much as passing this many rows in a scan.
 constexpr std::uint64_t kRowsALookUp = 16;
 
-bool few(const std::vector<std::uint64_t>& slots, std::uint64_t rows) {
+bool few(const SelectedSlots& slots, std::uint64_t rows) {
   std::uint64_t count = 0;
   for (const std::uint64_t word : slots) count += static_cast<std::uint64_t>(std::popcount(word));
   return count * kRowsALookUp < rows;

@@ -5,11 +5,21 @@
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "index/record_store.h"
 
 namespace nestor::index {
+
+// A set of slots. Bit i of word i / 64 is slot i; slots are renumbered by compaction, hence RecordStore::numbering of
+// those that these are of.
+struct SelectedSlots : std::vector<std::uint64_t> {
+  SelectedSlots() = default;
+  SelectedSlots(std::vector<std::uint64_t> words, std::uint64_t numbering_of_them)
+      : vector(std::move(words)), numbering(numbering_of_them) {}
+  std::uint64_t numbering = 0;
+};
 
 struct RowChoice {
   // Called from one thread at a time. The payload is JSON object text or empty; always empty without reads_payload.
@@ -17,9 +27,9 @@ struct RowChoice {
   bool reads_payload = true;
   // Only these points are looked at, the rest is not read. nullopt: every live row, one sequential scan.
   std::optional<std::vector<PointId>> among;
-  // Only these slots, bits as in SearchOptions::allowed_slots: looked up one by one where they are few, else picked out
+  // Only these slots, bits as in SearchOptions::allowed_slots, of the store's numbering: looked up one by one where they are few, else picked out
   // of the scan. nullptr: all. Not together with `among`. Must outlive the call.
-  const std::vector<std::uint64_t>* within = nullptr;
+  const SelectedSlots* within = nullptr;
 };
 
 // Calls `visit` for each row chosen, in slot order of one moment, or in the order of `among`, where points are looked

@@ -23,8 +23,9 @@ void RowColumns::set_document(Slot slot, std::uint64_t document) {
   documents_[slot] = document;
 }
 
-void RowColumns::finish(Slot next_slot) {
+void RowColumns::finish(Slot next_slot, std::uint64_t numbering) {
   next_slot_ = next_slot;
+  numbering_ = numbering;
   by_document_.clear();
   for (Slot slot = 0; slot < documents_.size(); ++slot)
     if (documents_[slot] != kNoDocument) by_document_.push_back(slot);

@@ -19,10 +19,11 @@ class RowColumns {
   // Throws Error invalid_argument on a weight that is not finite and positive.
   void set_weight(Slot slot, float weight);
   void set_document(Slot slot, std::uint64_t document);
-  // To be called after the last set_: slots below `next_slot` are known from here on. O(n log n) of the documents.
-  void finish(Slot next_slot);
+  // To be called after the last set_: slots below `next_slot` are known from here on, by this numbering of them. O(n log n) of the documents.
+  void finish(Slot next_slot, std::uint64_t numbering = 0);
 
   Slot next_slot() const { return next_slot_; }
+  std::uint64_t numbering() const { return numbering_; }  // that the slots are of; 0: the one there is
   bool has_weights() const { return !weights_.empty(); }
   bool has_documents() const { return !documents_.empty(); }
   float weight(Slot slot) const { return slot < weights_.size() ? weights_[slot] : 1.0f; }
@@ -33,6 +34,7 @@ class RowColumns {
 
  private:
   Slot next_slot_ = 0;
+  std::uint64_t numbering_ = 0;
   float max_weight_ = 1;
   std::vector<float> weights_;            // by slot; empty: all 1
   std::vector<std::uint64_t> documents_;  // by slot; empty: none

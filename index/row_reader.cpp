@@ -22,6 +22,11 @@ void prefetch_row(const RowMatrix& matrix, std::size_t row) {
 
 }  // namespace
 
+RowReader::RowReader(std::shared_ptr<const View> view, const CollectionOptions& options)
+    : view_(std::move(view)), options_(options), dead_(*view_->dead), records_(*view_->records) {}
+
+std::uint64_t RowReader::numbering() const { return view_->numbering(); }
+
 // A datastore numbers its rows as they come, so row n of the generation is mostly point n, and the tail goes on from
 // there. A wrong guess costs two reads.
 std::optional<RowReader::Place> RowReader::guess(std::uint64_t number) const {

@@ -22,13 +22,12 @@ class DeadSlots;
 // its collection.
 class RowReader {
  public:
-  RowReader(std::shared_ptr<const View> view, const CollectionOptions& options, const DeadSlots& dead,
-            const RecordStore& records)
-      : view_(std::move(view)), options_(options), dead_(dead), records_(records) {}
+  RowReader(std::shared_ptr<const View> view, const CollectionOptions& options);
 
   // The slot of a live point; kNoSlot: there is none. O(1) where ids are row numbers in the order they were written,
   // as in a kNN-LM datastore; otherwise a look-up in the records.
   Slot find(const PointId& id) const;
+  std::uint64_t numbering() const;  // that its slots are of
 
   // Over all coordinates, smaller is nearer (see Metric); infinity where there is no such point.
   // query: dim finite values. Throws Error invalid_argument.

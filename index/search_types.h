@@ -38,6 +38,8 @@ struct SearchOptions {
   std::span<const Slot> entry_slots;
   // Only slots whose bit is set may be returned; empty: all. Bit i of word i / 64 is slot i.
   std::span<const std::uint64_t> allowed_slots;
+  // SelectedSlots::numbering of them: with it, a compaction in between does no harm. 0: the slots are of this moment.
+  std::uint64_t allowed_numbering = 0;
 };
 
 // What may be said of an answer that was asked for by target_recall or max_latency_ms.

@@ -52,6 +52,14 @@ Rotation parse_rotation(std::string_view text) {
   unknown_word("rotation", text, "none, pca");
 }
 
+std::string_view to_string(SyncPolicy policy) { return policy == SyncPolicy::interval ? "interval" : "every_write"; }
+
+SyncPolicy parse_sync_policy(std::string_view text) {
+  for (const SyncPolicy p : {SyncPolicy::every_write, SyncPolicy::interval})
+    if (text == to_string(p)) return p;
+  unknown_word("sync policy", text, "every_write, interval");
+}
+
 float score_from_distance(Metric metric, float distance) {
   switch (metric) {
     case Metric::l2: return std::sqrt(distance > 0 ? distance : 0.0f);

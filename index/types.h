@@ -27,12 +27,18 @@ enum class ScalarType : std::uint8_t { float32 = 0, float16 = 1 };
 // Whether an orthogonal rotation is learnt when graphs are built (for vectors that are not nested).
 enum class Rotation : std::uint8_t { none = 0, pca = 1 };
 
+// When a write is durable. every_write: before it is acknowledged; writers that come together share one sync.
+// interval: within a second after it, so a power cut (not a crash of the program) may lose the last second.
+enum class SyncPolicy : std::uint8_t { every_write = 0, interval = 1 };
+
 std::string_view to_string(Metric metric);      // "l2", "dot", "cosine"
 std::string_view to_string(ScalarType type);    // "float32", "float16"
 std::string_view to_string(Rotation rotation);  // "none", "pca"
 Metric parse_metric(std::string_view text);     // throws Error invalid_argument
 ScalarType parse_scalar_type(std::string_view text);
 Rotation parse_rotation(std::string_view text);
+std::string_view to_string(SyncPolicy policy);  // "every_write", "interval"
+SyncPolicy parse_sync_policy(std::string_view text);
 
 // What users see for an internal distance (Qdrant's convention): l2 -> sqrt (smaller is nearer),
 // dot and cosine -> the similarity (larger is nearer).

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "index/exact_scan.h"
+#include "index/error.h"
 #include "index/ladder.h"
 #include "index/planner.h"
 #include "index/prepared_vector.h"
@@ -147,6 +148,7 @@ class ViewSearch {
     }
     result.stages = std::move(answer.stages);
     result.exit_stage = answer.exit_stage;
+    result.numbering = view_.numbering();
     return result;
   }
 
@@ -197,14 +199,42 @@ class ViewSearch {
 
 }  // namespace
 
-void search_view(const View& view, const CollectionOptions& options, const DeadSlots& dead,
-                 std::span<const float> queries, std::size_t count, const SearchOptions& search, QueryResult* results) {
+bool selected_otherwise(const View& view, const SearchOptions& search) {
+  return !search.allowed_slots.empty() && search.allowed_numbering != 0 &&
+         search.allowed_numbering != view.numbering();
+}
+
+std::vector<std::uint64_t> renumber_slots(const View& view, std::span<const std::uint64_t> slots,
+                                          std::uint64_t numbering) {
+  if (numbering == view.numbering()) return {slots.begin(), slots.end()};
+  if (view.renumbering == nullptr || view.renumbering->from != numbering)
+    throw Error(ErrorCode::unavailable,
+                "the collection was compacted more than once since its rows were chosen; choose them again");
+  const std::vector<Slot>& new_slot = view.renumbering->new_slot;
+  std::vector<std::uint64_t> out(1, 0);  // one word: nothing chosen is not "everything"
+  for (std::size_t old = 0; old < std::min(slots.size() * 64, new_slot.size()); ++old) {
+    if ((slots[old / 64] >> (old % 64) & 1) == 0 || new_slot[old] == kNoSlot) continue;
+    out.resize(std::max<std::size_t>(out.size(), new_slot[old] / 64 + 1));
+    out[new_slot[old] / 64] |= std::uint64_t{1} << (new_slot[old] % 64);
+  }
+  return out;
+}
+
+void search_view(const View& view, const CollectionOptions& options, std::span<const float> queries, std::size_t count,
+                 const SearchOptions& search, QueryResult* results) {
+  if (selected_otherwise(view, search)) {
+    const std::vector<std::uint64_t> renumbered = renumber_slots(view, search.allowed_slots, search.allowed_numbering);
+    SearchOptions now = search;
+    now.allowed_slots = renumbered;
+    now.allowed_numbering = view.numbering();
+    return search_view(view, options, queries, count, now, results);
+  }
   const std::size_t length = queries.size() / count;
   std::vector<PreparedQuery> prepared;
   prepared.reserve(count);
   for (std::size_t i = 0; i < count; ++i)
     prepared.push_back(prepare_query(options, *view.generation, queries.subspan(i * length, length), search));
-  ViewSearch(view, options, dead, search).run(prepared, results);
+  ViewSearch(view, options, *view.dead, search).run(prepared, results);
 }
 
 }  // namespace nestor::index

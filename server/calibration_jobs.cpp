@@ -77,6 +77,7 @@ void CalibrationJobs::run(const std::shared_ptr<Entry>& entry) {
   index::CalibrationRequest request = input.request;
   request.queries = input.queries;
   request.allowed_slots = input.allowed_slots;
+  request.allowed_numbering = input.allowed_slots.numbering;
   request.progress = [&](const index::CalibrationProgress& progress) {
     const std::lock_guard lock(mutex_);
     if (entry->stop) throw Cancelled{};

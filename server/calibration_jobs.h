@@ -21,7 +21,7 @@ struct CalibrationInput {
   std::shared_ptr<index::Collection> collection;
   std::string collection_name;
   std::vector<float> queries;
-  std::vector<std::uint64_t> allowed_slots;
+  index::SelectedSlots allowed_slots;
   index::CalibrationRequest request;  // without spans and progress: those are set here
 };
 

@@ -61,10 +61,11 @@ void read_hnsw(const JsonValue& object, index::GraphParameters& graph) {
 void read_matryoshka(const JsonValue& parameters, index::CollectionOptions& options) {
   const auto ladder = field(parameters, "matryoshka");
   if (!ladder) return;
-  allow_fields(*ladder, "matryoshka", {"widths", "graphs", "rotation"});
+  allow_fields(*ladder, "matryoshka", {"widths", "graphs", "rotation", "sync"});
   if (const auto widths = field(*ladder, "widths")) options.widths = integer_list(*widths, "widths");
   if (const auto graphs = field(*ladder, "graphs")) options.graphs = integer_list(*graphs, "graphs");
   if (const auto rotation = string_field(*ladder, "rotation")) options.rotation = index::parse_rotation(*rotation);
+  if (const auto sync = string_field(*ladder, "sync")) options.sync = index::parse_sync_policy(*sync);
 }
 
 void read_vector_parameters(const JsonValue& parameters, index::CollectionOptions& options) {
@@ -121,6 +122,7 @@ json echo_vectors(const index::CollectionOptions& options, const json& attribute
   if (options.scalar_type != index::ScalarType::float32) parameters["datatype"] = index::to_string(options.scalar_type);
   parameters["matryoshka"] = {
       {"widths", options.widths}, {"graphs", options.graphs}, {"rotation", index::to_string(options.rotation)}};
+  if (options.sync != index::SyncPolicy::every_write) parameters["matryoshka"]["sync"] = index::to_string(options.sync);
   if (name.empty()) return parameters;
   return json{{name, std::move(parameters)}};
 }

@@ -32,7 +32,7 @@ std::shared_ptr<const Filter> read_filter(const JsonValue& request, std::string_
   return value ? read_filter(*value, *target.schema, limits) : nullptr;
 }
 
-void for_each_payload(const OpenCollection& target, const std::vector<std::uint64_t>* slots,
+void for_each_payload(const OpenCollection& target, const index::SelectedSlots* slots,
                       const PayloadVisit& visit) {
   index::RowChoice choice;
   choice.within = slots;
@@ -43,7 +43,7 @@ void for_each_payload(const OpenCollection& target, const std::vector<std::uint6
   target->select_ids(choice);
 }
 
-void for_each_row(const OpenCollection& target, const std::vector<std::uint64_t>* slots,
+void for_each_row(const OpenCollection& target, const index::SelectedSlots* slots,
                   const std::function<void(const index::RowHeader&)>& visit) {
   index::RowChoice choice;
   choice.within = slots;
@@ -60,18 +60,32 @@ bool accepts(const Filter& filter, const index::PointId& id, std::string_view pa
   return with_payload(payload, value, [&](const JsonValue& object) { return filter.accepts(id, object); });
 }
 
-std::vector<std::uint64_t> select_slots(const OpenCollection& target, const Filter& filter) {
+index::RowChoice choice_of(std::vector<index::PointId> ids) {
+  index::RowChoice choice;
+  choice.accepts = [](const index::RowHeader&, std::string_view) { return true; };
+  choice.reads_payload = false;
+  choice.among = std::move(ids);
+  return choice;
+}
+
+index::SelectedSlots select_slots(const OpenCollection& target, const Filter& filter) {
   const bool indexed = target.indexes && !target.indexes->payload_indexes().empty();
   if (!indexed || !filter.reads_payload()) return target->select_slots(choice_of(filter));
   const auto terms = target.indexes->read_terms();
-  Selected found = select_by_terms(filter, target, *terms, target->live_slots(terms->next_slot()));
+  const index::SelectedSlots live = target->live_slots(terms->next_slot());
+  // A compaction between the two reads numbers the slots of one of them anew.
+  if (terms->numbering() != live.numbering) return target->select_slots(choice_of(filter));
+  Selected found = select_by_terms(filter, target, *terms, live);
   subtract(found.possible, found.certain);
-  if (!any_slot(found.possible)) return std::move(found.certain);
+  if (!any_slot(found.possible)) return {std::move(found.certain), live.numbering};
+  const index::SelectedSlots possible{std::move(found.possible), live.numbering};
   index::RowChoice choice = choice_of(filter);
   choice.among.reset();
-  choice.within = &found.possible;
-  unite(found.certain, target->select_slots(choice));
-  return std::move(found.certain);
+  choice.within = &possible;
+  index::SelectedSlots rest = target->select_slots(choice);
+  if (rest.numbering != live.numbering) return target->select_slots(choice_of(filter));
+  unite(rest, found.certain);
+  return rest;
 }
 
 std::vector<index::PointId> select_ids(const OpenCollection& target, const Filter& filter) {

@@ -30,9 +30,9 @@ bool accepts(const Filter& filter, const index::PointId& id, std::string_view pa
 // The payload as an object; see `accepts` for the token.
 using PayloadVisit = std::function<void(const index::RowHeader&, const JsonValue& payload)>;
 // The live points with these slots (null: all), in any order.
-void for_each_payload(const OpenCollection& target, const std::vector<std::uint64_t>* slots, const PayloadVisit& visit);
+void for_each_payload(const OpenCollection& target, const index::SelectedSlots* slots, const PayloadVisit& visit);
 // The same without payloads.
-void for_each_row(const OpenCollection& target, const std::vector<std::uint64_t>* slots,
+void for_each_row(const OpenCollection& target, const index::SelectedSlots* slots,
                   const std::function<void(const index::RowHeader&)>& visit);
 
 // The payload as filters see it: an object, with the row's value as its token.
@@ -45,8 +45,11 @@ auto with_payload(std::string_view payload, std::optional<std::uint32_t> value, 
   return use(JsonDocument(with_token, kStoredDepth).root());
 }
 
+// These points, whatever they hold.
+index::RowChoice choice_of(std::vector<index::PointId> ids);
+
 // From payload indexes as far as they know; the payloads of the rest are read.
-std::vector<std::uint64_t> select_slots(const OpenCollection& target, const Filter& filter);
+index::SelectedSlots select_slots(const OpenCollection& target, const Filter& filter);
 std::vector<index::PointId> select_ids(const OpenCollection& target, const Filter& filter);  // ascending
 std::uint64_t count_points(const OpenCollection& target, const Filter& filter);
 

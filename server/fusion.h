@@ -12,6 +12,7 @@ namespace nestor::server {
 struct RankedList {
   std::vector<QueryHit> hits;  // best first
   bool smaller_is_better = false;
+  std::uint64_t numbering = 0;  // see QueryAnswer
 };
 
 // Every point of the lists once, best first, with its fused score (larger is better); equal scores by id.

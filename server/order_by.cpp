@@ -100,7 +100,7 @@ OrderBy read_order_by(const JsonValue& value) {
 }
 
 std::vector<OrderedPoint> points_in_order(const OpenCollection& target, const OrderBy& order,
-                                          const std::vector<std::uint64_t>* slots, std::size_t limit) {
+                                          const index::SelectedSlots* slots, std::size_t limit) {
   FirstInOrder first(order, limit);
   for_each_payload(target, slots, [&](const index::RowHeader& row, const JsonValue& payload) {
     for_each_value(order.key, payload, [&](const JsonValue& value) { first.offer(row, value); });

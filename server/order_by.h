@@ -33,6 +33,6 @@ struct OrderedPoint {
 // The first `limit` of the points with these slots (null: all) in order, equal keys by id; a point stands there once for
 // each of its values. Reads the payloads of all these points.
 std::vector<OrderedPoint> points_in_order(const OpenCollection& target, const OrderBy& order,
-                                          const std::vector<std::uint64_t>* slots, std::size_t limit);
+                                          const index::SelectedSlots* slots, std::size_t limit);
 
 }  // namespace nestor::server

@@ -23,6 +23,7 @@ struct QueryAnswer {
   std::vector<QueryHit> hits;
   std::vector<index::StageReport> stages;  // when asked for; those of prefetches first, named "prefetch[0].walk"
   std::optional<index::Certification> certification;  // of a search by vector with a target or a budget
+  std::uint64_t numbering = 0;  // that the hits' slots are of; 0: not known to be one
 };
 
 }  // namespace nestor::server

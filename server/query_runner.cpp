@@ -32,11 +32,15 @@ std::vector<QueryHit> query_hits(const std::vector<index::Hit>& found) {
   return hits;
 }
 
-SlotSet intersection(const SlotSet& a, const SlotSet& b) {
+SlotSet intersection(const OpenCollection& target, SlotSet a, SlotSet b) {
   if (!a || !b) return a ? a : b;
-  auto both = std::make_shared<std::vector<std::uint64_t>>(std::min(a->size(), b->size()));
-  for (std::size_t i = 0; i < both->size(); ++i) (*both)[i] = (*a)[i] & (*b)[i];
-  return both;
+  while (a->numbering != b->numbering) {  // a compaction came between
+    a = std::make_shared<const index::SelectedSlots>(target->renumbered(*a));
+    b = std::make_shared<const index::SelectedSlots>(target->renumbered(*b));
+  }
+  std::vector<std::uint64_t> both(std::min(a->size(), b->size()));
+  for (std::size_t i = 0; i < both.size(); ++i) both[i] = (*a)[i] & (*b)[i];
+  return std::make_shared<const index::SelectedSlots>(std::move(both), a->numbering);
 }
 
 // Whether a smaller score is the better one in a query's answer.
@@ -51,7 +55,7 @@ class NodeRun {
  public:
   NodeRun(const OpenCollection& target, Selections& selections, const QueryNode& node, SlotSet within)
       : target_(target), selections_(selections), node_(node),
-        allowed_(intersection(within, selections.of(node))) {}
+        allowed_(intersection(target, std::move(within), selections.of(node))) {}
 
   QueryAnswer run() {
     std::visit([this](const auto& query) { prepare(query); }, node_.query);
@@ -73,21 +77,36 @@ class NodeRun {
         stage.name = "prefetch[" + std::to_string(i) + "]." + stage.name;
         answer_.stages.push_back(std::move(stage));
       }
-      lists_.push_back({std::move(found.hits), smaller_is_better(prefetch, metric())});
+      lists_.push_back({std::move(found.hits), smaller_is_better(prefetch, metric()), found.numbering});
     }
     if (!lists_.empty() && !std::holds_alternative<FusionQuery>(node_.query)) allow_candidates_only();
   }
 
   void allow_candidates_only() {
-    auto slots = std::make_shared<std::vector<std::uint64_t>>(1);
+    allowed_ = std::make_shared<const index::SelectedSlots>(candidates());
+    only_candidates_ = true;
+  }
+
+  // By their slots, or by their ids where the slots are not known to be of one numbering.
+  index::SelectedSlots candidates() const {
+    const std::uint64_t numbering = lists_.front().numbering;
+    const bool one = numbering != 0 && std::all_of(lists_.begin(), lists_.end(), [&](const RankedList& list) {
+                       return list.numbering == numbering;
+                     });
+    if (!one) {
+      std::vector<index::PointId> ids;
+      for (const RankedList& list : lists_)
+        for (const QueryHit& hit : list.hits) ids.push_back(hit.id);
+      return target_->select_slots(choice_of(std::move(ids)));
+    }
+    index::SelectedSlots slots(std::vector<std::uint64_t>(1), numbering);
     for (const RankedList& list : lists_)
       for (const QueryHit& hit : list.hits) {
         const std::size_t word = hit.slot / 64;
-        if (word >= slots->size()) slots->resize(word + 1);
-        (*slots)[word] |= std::uint64_t{1} << (hit.slot % 64);
+        if (word >= slots.size()) slots.resize(word + 1);
+        slots[word] |= std::uint64_t{1} << (hit.slot % 64);
       }
-    allowed_ = std::move(slots);
-    only_candidates_ = true;
+    return slots;
   }
 
   // ---- examples: which vectors are meant, which points are left out ----
@@ -119,7 +138,10 @@ class NodeRun {
   index::SearchOptions options() const {
     index::SearchOptions options = node_.search;
     options.k = static_cast<std::uint32_t>(needed_);
-    if (allowed_) options.allowed_slots = *allowed_;
+    if (allowed_) {
+      options.allowed_slots = *allowed_;
+      options.allowed_numbering = allowed_->numbering;
+    }
     options.filter_name = node_.filter_text;
     if (only_candidates_) {  // exact already
       options.exact = true;
@@ -133,6 +155,7 @@ class NodeRun {
     answer_.hits = query_hits(found.hits);
     answer_.stages.insert(answer_.stages.end(), found.stages.begin(), found.stages.end());
     answer_.certification = found.certification;
+    answer_.numbering = found.numbering;
   }
 
   void answer(const NearestQuery& query) {
@@ -270,7 +293,10 @@ std::vector<QueryAnswer> search_together(const OpenCollection& target, std::span
   options.k = static_cast<std::uint32_t>(hits_needed(first, 0));
   Selections selections(target);
   const SlotSet allowed = selections.of(first);
-  if (allowed) options.allowed_slots = *allowed;
+  if (allowed) {
+    options.allowed_slots = *allowed;
+    options.allowed_numbering = allowed->numbering;
+  }
   options.filter_name = first.filter_text;
   auto results = target->search_batch(rows, queries.size(), options, threads);
   std::vector<QueryAnswer> answers;
@@ -289,8 +315,8 @@ SlotSet Selections::of(const QueryNode& node) {
     if (text == node.filter_text) return slots;
   const index::Sequence sequence = target_->info().sequence;
   SlotSet slots = target_.selections->find(node.filter_text, sequence);
-  if (!slots) {
-    slots = std::make_shared<const std::vector<std::uint64_t>>(select_slots(target_, *node.filter));
+  if (!slots || slots->numbering != target_->numbering()) {
+    slots = std::make_shared<const index::SelectedSlots>(select_slots(target_, *node.filter));
     target_.selections->put(node.filter_text, sequence, slots);
   }
   if (known_.size() < 16) known_.emplace_back(node.filter_text, slots);

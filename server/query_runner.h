@@ -14,7 +14,7 @@
 namespace nestor::server {
 
 // Bit i of word i / 64 is slot i, never empty. Null: every slot.
-using SlotSet = std::shared_ptr<const std::vector<std::uint64_t>>;
+using SlotSet = std::shared_ptr<const index::SelectedSlots>;
 
 // Remembers the slots of the filters that a request repeats (the queries of a batch mostly share one).
 class Selections {

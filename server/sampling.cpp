@@ -7,7 +7,7 @@
 
 namespace nestor::server {
 
-std::vector<index::RowHeader> sample_rows(const OpenCollection& target, const std::vector<std::uint64_t>* slots,
+std::vector<index::RowHeader> sample_rows(const OpenCollection& target, const index::SelectedSlots* slots,
                                           std::size_t count) {
   static thread_local std::mt19937_64 random{std::random_device{}()};
   std::vector<index::RowHeader> drawn;

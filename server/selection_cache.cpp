@@ -4,7 +4,7 @@
 
 namespace nestor::server {
 
-std::shared_ptr<const SlotBits> SelectionCache::find(std::string_view filter, index::Sequence sequence) {
+std::shared_ptr<const index::SelectedSlots> SelectionCache::find(std::string_view filter, index::Sequence sequence) {
   const std::lock_guard lock(mutex_);
   if (sequence_ != sequence) return nullptr;
   const auto found =
@@ -14,7 +14,7 @@ std::shared_ptr<const SlotBits> SelectionCache::find(std::string_view filter, in
   return found->slots;
 }
 
-void SelectionCache::put(std::string_view filter, index::Sequence sequence, std::shared_ptr<const SlotBits> slots) {
+void SelectionCache::put(std::string_view filter, index::Sequence sequence, std::shared_ptr<const index::SelectedSlots> slots) {
   const std::lock_guard lock(mutex_);
   if (sequence < sequence_) return;
   if (sequence > sequence_) {

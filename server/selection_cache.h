@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "server/slot_bits.h"
+#include "index/row_choice.h"
 
 namespace nestor::server {
 
@@ -16,16 +16,16 @@ namespace nestor::server {
 class SelectionCache {
  public:
   // Null: not known as of this sequence number.
-  std::shared_ptr<const SlotBits> find(std::string_view filter, index::Sequence sequence);
+  std::shared_ptr<const index::SelectedSlots> find(std::string_view filter, index::Sequence sequence);
   // `sequence`: the collection's before the slots were selected.
-  void put(std::string_view filter, index::Sequence sequence, std::shared_ptr<const SlotBits> slots);
+  void put(std::string_view filter, index::Sequence sequence, std::shared_ptr<const index::SelectedSlots> slots);
 
   static constexpr std::size_t kMostBytes = std::size_t{16} << 20;
 
  private:
   struct Entry {
     std::string filter;
-    std::shared_ptr<const SlotBits> slots;
+    std::shared_ptr<const index::SelectedSlots> slots;
     std::size_t bytes() const { return filter.size() + slots->size() * 8 + 128; }
   };
 

@@ -107,7 +107,9 @@ class Evaluation {
     choice.accepts = [](const index::RowHeader&, std::string_view) { return true; };
     choice.reads_payload = false;
     choice.among.emplace(c.ids.begin(), c.ids.end());
-    SlotBits found = target_->select_slots(choice);
+    const index::SelectedSlots chosen = target_->select_slots(choice);
+    if (chosen.numbering != terms_.numbering()) return unknown();  // compacted meanwhile
+    SlotBits found = chosen;
     found.resize(live_.size());
     return {found, found};
   }

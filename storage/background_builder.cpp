@@ -52,9 +52,9 @@ void BackgroundBuilder::build(index::Collection& collection) {
   try {
     index::BuildOptions options;
     options.threads = options_.threads;
-    const index::BuildReport report = collection.build(options);
-    char text[96];
-    std::snprintf(text, sizeof text, "built a generation of %llu rows (%.1f MB) in %.2f s",
+    const index::BuildReport report = collection.maintain(options);
+    char text[128];
+    std::snprintf(text, sizeof text, "%s a generation of %llu rows (%.1f MB) in %.2f s", report.kind.c_str(),
                   static_cast<unsigned long long>(report.rows), static_cast<double>(report.generation_bytes) / 1e6,
                   report.seconds);
     options_.log("collection " + name + ": " + text);

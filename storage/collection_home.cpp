@@ -119,14 +119,158 @@ index::StoreState CollectionHome::export_to(const fs::path& target) const {
   return RocksStore::read_state(target / kExportedRocks);
 }
 
+// ---- successors ----
+
+class CollectionHome::Successor final : public index::StoreSuccessor {
+ public:
+  Successor(std::shared_ptr<CollectionHome> home, Names names)
+      : home_(std::move(home)),
+        names_(std::move(names)),
+        rows_(RocksStore::open(home_->path_ / names_.rocks, home_->resources_)),
+        graphs_(std::make_shared<GenerationDirectory>(home_->path_ / names_.generations)) {}
+  ~Successor() override {
+    if (in_force_) return;
+    rows_->remove_when_closed();
+    remove_tree(home_->path_ / names_.generations);
+  }
+
+  std::shared_ptr<index::RecordStore> records() override { return rows_; }
+  std::shared_ptr<index::GenerationStore> generations() override { return graphs_; }
+  void put(std::span<const index::StoredRow> rows) override { rows_->put(rows); }
+  void bury(std::span<const index::Slot> slots) override { rows_->bury(slots); }
+  void seal(const index::StoreState& state) override { rows_->seal(state); }
+  void finish() override { home_->finish(*this); }
+  void take_over() override {
+    home_->take_over(*this);
+    in_force_ = true;
+  }
+
+ private:
+  friend class CollectionHome;
+  std::shared_ptr<CollectionHome> home_;
+  Names names_;
+  std::shared_ptr<RocksStore> rows_;
+  std::shared_ptr<GenerationDirectory> graphs_;
+  bool in_force_ = false;
+};
+
+std::unique_ptr<index::StoreSuccessor> CollectionHome::begin_successor() {
+  const std::lock_guard lock(mutex_);
+  check_not_retired();
+  put_in_force(names_);  // before a second pair appears
+  const std::string digits = random_digits();
+  Names next{std::string(kRocksPrefix) + digits, std::string(kGenerationsPrefix) + digits};
+  try {
+    RocksStore::create(path_ / next.rocks, records_->options(), records_->attributes(), resources_);
+    sync_directory(path_);
+    auto successor = std::make_unique<Successor>(shared_from_this(), next);
+    successor->rows_->inherit_indexes(*records_, make_terms_);
+    return successor;
+  } catch (...) {
+    remove_tree(path_ / next.rocks);
+    remove_tree(path_ / next.generations);
+    throw;
+  }
+}
+
+void CollectionHome::take_over(const Successor& successor) {
+  const std::lock_guard lock(mutex_);
+  check_not_retired();
+  sync_directory(path_);
+  records_->refuse_writes("a compaction puts other rows in force");
+  try {
+    successor.rows_->follow_indexes(*records_);
+    put_in_force(successor.names_);
+  } catch (...) {
+    try {
+      put_in_force(names_);  // the rename may have happened before the failure
+      records_->refuse_writes({});
+    } catch (const Error& error) {
+      records_->refuse_writes("it is unknown which rows are in force after a failed compaction: " +
+                              std::string(error.what()));
+    }
+    throw;
+  }
+  records_->remove_when_closed();
+  remove_tree(path_ / names_.generations);
+  names_ = successor.names_;
+  records_ = successor.rows_;
+  generations_ = successor.graphs_;
+}
+
+void CollectionHome::finish(const Successor& successor) {
+  if (const MakeTermExtractor make = term_maker()) successor.rows_->use_payload_terms(make);
+}
+
+// ---- payload indexes ----
+
+MakeTermExtractor CollectionHome::term_maker() const {
+  const std::lock_guard lock(mutex_);
+  return make_terms_;
+}
+
+void CollectionHome::use_payload_terms(const MakeTermExtractor& make) {
+  std::shared_ptr<RocksStore> rows;
+  {
+    const std::lock_guard lock(mutex_);
+    make_terms_ = make;
+    rows = records_;
+  }
+  rows->use_payload_terms(make);
+}
+
+// A compaction that takes over in the middle of a change ends it: then the new rows get it from the start.
+template <typename Change>
+auto CollectionHome::change_indexes(const Change& change) {
+  for (;;) {
+    const std::shared_ptr<RocksStore> rows = records();
+    try {
+      return change(*rows);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::failed_precondition || rows == records()) throw;
+    }
+  }
+}
+
+void CollectionHome::create_index(const std::string& field, const std::string& definition) {
+  change_indexes([&](RocksStore& rows) { rows.create_index(field, definition); });
+}
+
+bool CollectionHome::drop_index(const std::string& field) {
+  return change_indexes([&](RocksStore& rows) { return rows.drop_index(field); });
+}
+
+std::shared_ptr<const TermReader> CollectionHome::read_terms() const {
+  struct Held {
+    std::shared_ptr<RocksStore> rows;  // outlives the reader
+    std::shared_ptr<const TermReader> terms;
+  };
+  const auto rows = records();
+  const auto held = std::make_shared<Held>(Held{rows, rows->read_terms()});
+  return {held, held->terms.get()};
+}
+
+void CollectionHome::check_not_retired() const {
+  if (retired_)
+    throw Error(ErrorCode::failed_precondition,
+                path_.string() + " is not in force any more: the collection was deleted or replaced");
+}
+
+void CollectionHome::retire(bool retired) {
+  const std::lock_guard lock(mutex_);
+  retired_ = retired;
+}
+
 void CollectionHome::adopt(const fs::path& directory) {
   const std::lock_guard lock(mutex_);
   const auto lines = unseal_lines(Directory(directory).read(kCurrent, kCurrentLimit), kCurrentHead, 2);
   const Names next{lines[0], lines[1]};
+  check_not_retired();
   put_in_force(names_);  // before a second pair appears
   rename_durably(directory / next.rocks, path_ / next.rocks);
   rename_durably(directory / next.generations, path_ / next.generations);
   put_in_force(next);
+  retired_ = true;
   records_->remove_when_closed();
   remove_tree(path_ / names_.generations);
 }

@@ -29,8 +29,8 @@ namespace nestor::storage {
 // 16 hex digits.
 std::string random_digits();
 
-// Thread-safe.
-class CollectionHome {
+// Thread-safe. Held by shared_ptr: whoever compacts keeps it.
+class CollectionHome : public PayloadIndexes, public std::enable_shared_from_this<CollectionHome> {
  public:
   using Log = std::function<void(const std::string&)>;
 
@@ -53,14 +53,34 @@ class CollectionHome {
   // searches and writes go on. `target` is an empty directory on the same file system. Returns the copy's state.
   index::StoreState export_to(const std::filesystem::path& target) const;
 
+  // Of whatever rows are in force, and kept by compactions.
+  void create_index(const std::string& field, const std::string& definition) override;
+  bool drop_index(const std::string& field) override;
+  std::vector<PayloadIndex> payload_indexes() const override { return records()->payload_indexes(); }
+  std::shared_ptr<const TermReader> read_terms() const override;
+  // See RocksStore.
+  void use_payload_terms(const MakeTermExtractor& make);
+
+  // An empty pair beside the one in force, for compaction. Throws Error, failed_precondition when retired.
+  std::unique_ptr<index::StoreSuccessor> begin_successor();
+  // From now on no successor begins or takes over: the collection is being deleted. false: as before.
+  void retire(bool retired = true);
+
   // Moves the pair that rename_export() made in `directory` here and puts it in force, durably. What was in force is
   // removed when the last one who holds it lets go. This object is of no use afterwards: open a new one.
   void adopt(const std::filesystem::path& directory);
 
  private:
+  class Successor;
   struct Names {
     std::string rocks, generations;
   };
+  void take_over(const Successor& successor);
+  void finish(const Successor& successor);
+  MakeTermExtractor term_maker() const;
+  template <typename Change>
+  auto change_indexes(const Change& change);
+  void check_not_retired() const;  // REQUIRES mutex_
   Names find_names(const Log& log) const;
   void put_in_force(const Names& names);
 
@@ -71,6 +91,8 @@ class CollectionHome {
   Names names_;               // guarded by mutex_, as the next two
   std::shared_ptr<RocksStore> records_;
   std::shared_ptr<GenerationDirectory> generations_;
+  MakeTermExtractor make_terms_;  // likewise; empty: nobody makes terms
+  bool retired_ = false;
 };
 
 }  // namespace nestor::storage

@@ -150,15 +150,15 @@ struct Database::Impl {
     const auto log_line = [sink = log](const std::string& line) { (*sink)(line); };
     const auto place = std::make_shared<CollectionHome>(collections / escape_name(name), resources, log_line);
     const std::shared_ptr<RocksStore> records = place->records();
-    if (make_terms) records->use_payload_terms(make_terms);
+    if (make_terms) place->use_payload_terms(make_terms);
     // The handle keeps the directory's lock, as users may hold it longer than the Database.
-    std::shared_ptr<Collection> collection(
-        new Collection(name, records->options(), records, place->generations(), log_line),
-        // A deleter lives as long as the last weak_ptr; the lock must not.
-        [keep = lock](Collection* owned) mutable {
-          delete owned;
-          keep.reset();
-        });
+    std::shared_ptr<Collection> collection(new Collection(name, records->options(), records, place->generations(),
+                                                          log_line, [place] { return place->begin_successor(); }),
+                                           // A deleter lives as long as the last weak_ptr; the lock must not.
+                                           [keep = lock](Collection* owned) mutable {
+                                             delete owned;
+                                             keep.reset();
+                                           });
     return {std::move(collection), records->attributes(), place};
   }
 
@@ -376,12 +376,8 @@ std::string Database::attributes(const std::string& name) const {
 }
 
 std::shared_ptr<PayloadIndexes> Database::payload_indexes(const std::string& name) const {
-  std::shared_ptr<CollectionHome> home;
-  {
-    const std::lock_guard guard(impl_->mutex);
-    home = impl_->find(name).home;
-  }
-  return home->records();  // may wait for an export, without holding others up
+  const std::lock_guard guard(impl_->mutex);
+  return impl_->find(name).home;
 }
 
 void Database::use_payload_terms(const MakeTermExtractor& make) {
@@ -392,20 +388,30 @@ void Database::use_payload_terms(const MakeTermExtractor& make) {
     const std::lock_guard guard(impl_->mutex);
     for (const auto& [name, entry] : impl_->served) homes.push_back(entry.home);
   }
-  for (const auto& home : homes) home->records()->use_payload_terms(make);
+  for (const auto& home : homes) home->use_payload_terms(make);
 }
 
 bool Database::delete_collection(const std::string& name) {
   const std::lock_guard change(impl_->change_mutex);
+  std::shared_ptr<CollectionHome> home;
   {
     const std::lock_guard guard(impl_->mutex);
-    if (!impl_->served.contains(name) && !impl_->damaged.contains(name)) return false;
+    const auto found = impl_->served.find(name);
+    if (found == impl_->served.end() && !impl_->damaged.contains(name)) return false;
+    if (found != impl_->served.end()) home = found->second.home;
   }
   // The aliases first: after a crash in between, a collection without them is better than aliases of a later one.
   Aliases left = impl_->aliases;
   if (std::erase_if(left, [&](const auto& alias) { return alias.second == name; }) > 0)
     impl_->replace_aliases(std::move(left));
-  const fs::path grave = impl_->bury(name);
+  if (home) home->retire();
+  fs::path grave;
+  try {
+    grave = impl_->bury(name);
+  } catch (...) {
+    if (home) home->retire(false);
+    throw;
+  }
   Served last;  // its files close after the lock is released, unless someone still searches
   {
     const std::lock_guard guard(impl_->mutex);
@@ -416,6 +422,7 @@ bool Database::delete_collection(const std::string& name) {
     impl_->damaged.erase(name);
   }
   last = {};
+  home.reset();
   remove_tree(grave);
   return true;
 }

@@ -110,22 +110,33 @@ std::shared_ptr<const index::RowColumns> DatastoreState::columns(const index::Co
   const index::Sequence payloads = collection.payload_sequence();
   const index::Sequence sequence = collection.info().sequence;  // before the rows are read: newer ones are read again
   if (columns_ && sequence_ == sequence && payload_sequence_ == payloads) return columns_;
-  const bool go_on = columns_ && payload_sequence_ == payloads;
-  auto next = go_on ? std::make_shared<index::RowColumns>(*columns_) : std::make_shared<index::RowColumns>();
-  index::Slot end = next->next_slot();
-  collection.for_each_payload(end, [&](const index::RowHeader& header, std::string_view payload) {
-    const auto weight = payload_number(payload, "weight");
-    if (weight && std::isfinite(static_cast<float>(*weight)) && *weight > 0)
-      next->set_weight(header.slot, static_cast<float>(*weight));
-    if (const auto document = payload_unsigned(payload, "doc_id")) next->set_document(header.slot, *document);
-    end = header.slot + 1;
-    return true;
-  });
-  next->finish(end);
+  std::shared_ptr<index::RowColumns> next;
+  if (columns_ && payload_sequence_ == payloads) {
+    next = std::make_shared<index::RowColumns>(*columns_);
+    if (read_columns(collection, *next) != columns_->numbering()) next.reset();  // compacted just now
+  }
+  if (!next) {
+    next = std::make_shared<index::RowColumns>();
+    read_columns(collection, *next);
+  }
   columns_ = next;
   sequence_ = sequence;
   payload_sequence_ = payloads;
   return columns_;
+}
+
+std::uint64_t DatastoreState::read_columns(const index::Collection& collection, index::RowColumns& next) {
+  index::Slot end = next.next_slot();
+  const std::uint64_t numbering = collection.for_each_payload(end, [&](const index::RowHeader& header, std::string_view payload) {
+    const auto weight = payload_number(payload, "weight");
+    if (weight && std::isfinite(static_cast<float>(*weight)) && *weight > 0)
+      next.set_weight(header.slot, static_cast<float>(*weight));
+    if (const auto document = payload_unsigned(payload, "doc_id")) next.set_document(header.slot, *document);
+    end = header.slot + 1;
+    return true;
+  });
+  next.finish(end, numbering);
+  return numbering;
 }
 
 struct Datastore::Filled {
@@ -157,27 +168,51 @@ std::unique_ptr<Datastore::Filled> Datastore::fill(const DatastoreQuery& query, 
   return out;
 }
 
+// A compaction between the reading of the columns and the search makes the search fail; it is asked again.
+template <typename Ask>
+auto Datastore::answer(const DatastoreQuery& query, std::size_t count, const Ask& ask) {
+  for (int attempt = 1;; ++attempt) {
+    const auto filled = fill(query, count);
+    try {
+      return ask(filled->options);
+    } catch (const Error& error) {
+      const bool compacted = filled->columns && filled->columns->numbering() != collection_->numbering();
+      if (error.code() != ErrorCode::unavailable || !compacted || attempt == 3) throw;
+    }
+  }
+}
+
+Datastore::ColumnsAndRows Datastore::columns_and_rows() {
+  for (;;) {
+    auto documents = columns();
+    index::RowReader rows = collection_->rows();
+    if (documents->numbering() == rows.numbering()) return {std::move(documents), std::move(rows)};
+  }
+}
+
 std::vector<index::LookupResult> Datastore::lookup(std::span<const float> queries, std::size_t count,
                                                    const DatastoreQuery& query) {
-  const auto filled = fill(query, count);
-  return index::lookup(*collection_, queries, count, filled->options, query.threads);
+  return answer(query, count, [&](const index::LookupOptions& options) {
+    return index::lookup(*collection_, queries, count, options, query.threads);
+  });
 }
 
 std::vector<index::TokenScore> Datastore::score(std::span<const float> queries, std::size_t count,
                                                 const index::ScoreTargets& targets, const DatastoreQuery& query) {
-  const auto filled = fill(query, count);
-  return index::score(*collection_, queries, count, targets, filled->options, query.threads);
+  return answer(query, count, [&](const index::LookupOptions& options) {
+    return index::score(*collection_, queries, count, targets, options, query.threads);
+  });
 }
 
 std::vector<QueryResult> Datastore::search(std::span<const float> queries, std::size_t count,
                                            const DatastoreQuery& query) {
-  const auto filled = fill(query, count);
-  return index::neighbours(*collection_, queries, count, filled->options, query.threads);
+  return answer(query, count, [&](const index::LookupOptions& options) {
+    return index::neighbours(*collection_, queries, count, options, query.threads);
+  });
 }
 
 std::vector<std::optional<PointId>> Datastore::next_ids(std::span<const PointId> ids) {
-  const auto documents = columns();
-  const index::RowReader rows = collection_->rows();
+  const auto [documents, rows] = columns_and_rows();
   std::vector<std::optional<PointId>> out(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i].is_uuid || ids[i].low == ~std::uint64_t{0}) continue;
@@ -198,7 +233,7 @@ std::vector<QueryResult> Datastore::self_join(std::uint64_t first, std::uint64_t
   if (last < first)
     throw Error(ErrorCode::invalid_argument,
                 "rows " + std::to_string(first) + ".." + std::to_string(last) + " run backwards");
-  const index::RowReader rows = collection_->rows();
+  const auto [documents, rows] = exclude_same_document ? columns_and_rows() : ColumnsAndRows{nullptr, collection_->rows()};
   std::vector<PointId> ids;
   for (std::uint64_t id = first; id < last; ++id)
     if (rows.find(PointId::number(id)) != index::kNoSlot) ids.push_back(PointId::number(id));
@@ -207,10 +242,8 @@ std::vector<QueryResult> Datastore::self_join(std::uint64_t first, std::uint64_t
   const std::uint32_t k = query.options.search.k;
   asked.options.search.k = std::min(k + 1, index::kMaxNeighbours);  // a row finds itself
   asked.exclude_documents.clear();
-  if (exclude_same_document) {
-    const auto documents = columns();
+  if (exclude_same_document)
     for (const PointId& id : ids) asked.exclude_documents.push_back(documents->document(rows.find(id)));
-  }
   auto found = search(keys, ids.size(), asked);
   std::vector<QueryResult> out(last - first);
   for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "index/collection.h"
@@ -42,6 +43,9 @@ class DatastoreState {
   std::mutex& append_mutex() { return append_mutex_; }
 
  private:
+  // Adds what is newer; the numbering of the rows read. REQUIRES columns_mutex_.
+  static std::uint64_t read_columns(const index::Collection& collection, index::RowColumns& next);
+
   std::mutex append_mutex_, columns_mutex_;
   std::shared_ptr<const index::RowColumns> columns_;  // guarded by columns_mutex_, as are the next two
   index::Sequence sequence_ = 0, payload_sequence_ = 0;
@@ -83,6 +87,10 @@ class Datastore {
  private:
   struct Filled;  // LookupOptions with what it points to
   std::unique_ptr<Filled> fill(const DatastoreQuery& query, std::size_t count);
+  template <typename Ask>
+  auto answer(const DatastoreQuery& query, std::size_t count, const Ask& ask);
+  using ColumnsAndRows = std::pair<std::shared_ptr<const index::RowColumns>, index::RowReader>;
+  ColumnsAndRows columns_and_rows();  // of one numbering
 
   std::shared_ptr<index::Collection> collection_;
   std::shared_ptr<DatastoreState> state_;

@@ -39,6 +39,7 @@ class TermReader {
   virtual ~TermReader() = default;
   virtual const std::vector<PayloadIndex>& indexes() const = 0;
   virtual index::Slot next_slot() const = 0;  // rows of that moment are below it
+  virtual std::uint64_t numbering() const = 0;  // that the slots are of, see index::RecordStore
   // (term, slot) with first <= term < last, ordered by bytes, then by slot; an empty `last`: to the end. Stops when the
   // visitor returns false. Throws Error.
   virtual void scan(std::uint32_t number, std::string_view first, std::string_view last,
@@ -55,7 +56,7 @@ class PayloadIndexes {
   virtual void create_index(const std::string& field, const std::string& definition) = 0;
   virtual bool drop_index(const std::string& field) = 0;  // false: there was none
   virtual std::vector<PayloadIndex> payload_indexes() const = 0;
-  virtual std::unique_ptr<TermReader> read_terms() const = 0;
+  virtual std::shared_ptr<const TermReader> read_terms() const = 0;
 };
 
 }  // namespace nestor::storage

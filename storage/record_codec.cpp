@@ -196,7 +196,7 @@ std::string encode_collection(const CollectionRecord& record) {
   append_little(out, static_cast<std::uint8_t>(options.metric));
   append_little(out, static_cast<std::uint8_t>(options.scalar_type));
   append_little(out, static_cast<std::uint8_t>(options.rotation));
-  append_little(out, std::uint8_t{0});
+  append_little(out, static_cast<std::uint8_t>(options.sync));
   append_little(out, options.graph.max_links);
   append_little(out, options.graph.candidates_at_build);
   append_little(out, std::uint64_t{options.graph.seed});
@@ -222,7 +222,7 @@ CollectionRecord decode_collection(std::string_view bytes) {
   options.metric = read_enum(in, index::Metric::cosine, "metric");
   options.scalar_type = read_enum(in, index::ScalarType::float16, "scalar type");
   options.rotation = read_enum(in, index::Rotation::pca, "rotation");
-  in.take(1);
+  options.sync = read_enum(in, index::SyncPolicy::interval, "sync policy");
   options.graph.max_links = in.little<std::uint32_t>();
   options.graph.candidates_at_build = in.little<std::uint32_t>();
   options.graph.seed = in.little<std::uint64_t>();

@@ -16,7 +16,7 @@
 //
 // Row header:    u8 layout (1), u8 flags (1: the id is a UUID, 2: has a value), u64 version,
 //                id (8 or 16 bytes, big-endian), u32 value when flagged.
-// Collection:    u32 layout (1), u32 dim, u8 metric, u8 scalar type, u8 rotation, u8 zero, u32 max_links,
+// Collection:    u32 layout (1), u32 dim, u8 metric, u8 scalar type, u8 rotation, u8 sync policy, u32 max_links,
 //                u32 candidates_at_build, u64 seed, u32 exact_below, u32 count and so many u32 widths,
 //                u32 count and so many u32 graphs, u32 length and so many bytes of attributes,
 //                u64 XXH3 of everything before it.

@@ -1,200 +1,23 @@
 #include "storage/rocks_store.h"
 
-#include <rocksdb/db.h>
-#include <rocksdb/iterator.h>
-#include <rocksdb/options.h>
 #include <rocksdb/snapshot.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "index/error.h"
 #include "storage/band_scan.h"
 #include "storage/certificate_codec.h"
 #include "storage/file_io.h"
-#include "storage/record_codec.h"
-#include "storage/rocks_error.h"
-#include "storage/rocks_options.h"
-#include "storage/term_index.h"
-#include "storage/vector_codec.h"
+#include "storage/rocks_store_impl.h"
 #include "storage/write_batch_builder.h"
 
 namespace nestor::storage {
-
-using index::Error;
-using index::ErrorCode;
-using index::Slot;
-
-namespace {
-
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
-
-// A RocksDB with its column families; closes them in the right order.
-class OpenDatabase {
- public:
-  OpenDatabase(const rocksdb::DBOptions& options, const std::string& directory, const StoreResources& resources) {
-    rocksdb::DB* db = nullptr;
-    check(rocksdb::DB::Open(options, directory, column_families(resources), &handles_, &db), "open " + directory);
-    db_.reset(db);
-  }
-  ~OpenDatabase() {
-    // Flushed on the way out, a large log need not be replayed at the next start. Nothing depends on it.
-    constexpr std::uint64_t kWorthFlushing = std::uint64_t{16} << 20;
-    std::uint64_t unflushed = 0;
-    if (db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &unflushed) &&
-        unflushed > kWorthFlushing)
-      db_->Flush({}, handles_).PermitUncheckedError();
-    for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
-    db_->Close().PermitUncheckedError();
-  }
-  OpenDatabase(const OpenDatabase&) = delete;
-  OpenDatabase& operator=(const OpenDatabase&) = delete;
-
-  rocksdb::DB& operator*() const { return *db_; }
-  rocksdb::DB* operator->() const { return db_.get(); }
-  rocksdb::ColumnFamilyHandle* family(Family f) const { return handles_[f]; }
-  std::span<rocksdb::ColumnFamilyHandle* const> families() const { return handles_; }
-
-  // nullopt: no such key.
-  std::optional<std::string> get(Family f, std::string_view key, const char* action) const {
-    std::string value;
-    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), family(f), slice(key), &value);
-    if (status.IsNotFound()) return std::nullopt;
-    check(status, action);
-    return value;
-  }
-
-  std::string get_required(std::string_view key, const std::string& directory) const {
-    std::optional<std::string> value = get(kMetaFamily, key, "read the meta records");
-    if (!value) throw Error(ErrorCode::data_loss, directory + " has no record \"" + std::string(key) + "\"");
-    return *std::move(value);
-  }
-
-  std::unique_ptr<rocksdb::Iterator> scan(Family f, const rocksdb::Snapshot* snapshot = nullptr) const {
-    rocksdb::ReadOptions options;
-    options.snapshot = snapshot;
-    options.fill_cache = false;
-    options.readahead_size = std::size_t{1} << 20;
-    return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, family(f)));
-  }
-
- private:
-  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
-  std::unique_ptr<rocksdb::DB> db_;
-};
-
-rocksdb::WriteOptions durable() {
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  return options;
-}
-
-}  // namespace
-
-struct RocksStore::Impl {
-  // Constant after construction.
-  std::shared_ptr<StoreResources> resources;
-  std::string directory;
-  OpenDatabase db;
-  CollectionRecord record;
-  VectorCodec codec;
-
-  std::atomic<bool> remove_when_closed{false};
-  std::mutex write_mutex;          // one writer at a time, held over the sync
-  mutable std::mutex state_mutex;  // never held over I/O
-  index::StoreState state;         // guarded by state_mutex, changed under write_mutex only
-  std::shared_ptr<const TermState> terms;  // likewise
-  std::mutex index_mutex;          // one change of the payload indexes at a time; taken before write_mutex
-  MakeTermExtractor make_extractor;  // guarded by index_mutex
-
-  Impl(const std::filesystem::path& where, const std::shared_ptr<StoreResources>& shared)
-      : resources(shared),
-        directory(where.string()),
-        db(database_options(*shared), directory, *shared),
-        record(decode_collection(db.get_required(kCollectionKey, directory))),
-        codec(record.options),
-        state(decode_state(db.get_required(kStateKey, directory))) {
-    const auto bytes = db.get(kMetaFamily, kPayloadIndexesKey, "read the payload indexes");
-    terms = std::make_shared<const TermState>(bytes ? decode_indexes(*bytes) : TermState{});
-  }
-
-  index::StoreState current() const {
-    const std::lock_guard lock(state_mutex);
-    return state;
-  }
-
-  std::shared_ptr<const TermState> current_terms() const {
-    const std::lock_guard lock(state_mutex);
-    return terms;
-  }
-
-  void put_terms_record(const TermState& next, rocksdb::WriteBatch& batch) const {
-    check(batch.Put(db.family(kMetaFamily), slice(kPayloadIndexesKey), encode_indexes(next)), "fill a write batch");
-  }
-
-  void replace_terms(TermState next) {
-    auto shared = std::make_shared<const TermState>(std::move(next));
-    const std::lock_guard lock(state_mutex);
-    terms = std::move(shared);
-  }
-
-  // REQUIRES index_mutex and write_mutex. `cleared`: an index whose terms go, 0: none.
-  void change_terms(TermState next, std::uint32_t cleared) {
-    next.extractor = next.indexes.empty() || !make_extractor ? nullptr : make_extractor(next.indexes);
-    rocksdb::WriteBatch batch;
-    if (cleared != 0) remove_all_terms(cleared, db.family(kTermsFamily), batch);
-    put_terms_record(next, batch);
-    check(db->Write(durable(), &batch), "write to " + directory);
-    replace_terms(std::move(next));
-  }
-
-  // Terms of up to kRowsAtOnce rows from `first` on; the slot to go on from, kNoSlot at the end. REQUIRES write_mutex.
-  Slot fill_some(const TermExtractor& extractor, Slot first) {
-    constexpr std::size_t kRowsAtOnce = 4096;
-    rocksdb::WriteBatch batch;
-    TermWriter writer(extractor, db.family(kTermsFamily), batch);
-    const auto rows = db.scan(kRowsFamily);
-    const auto payloads = db.scan(kPayloadsFamily);
-    const auto start = encode_slot_key(first);
-    payloads->Seek(slice(start.view()));
-    std::size_t count = 0;
-    rows->Seek(slice(start.view()));
-    for (; rows->Valid() && count < kRowsAtOnce; rows->Next(), ++count) {
-      while (payloads->Valid() && payloads->key().compare(rows->key()) < 0) payloads->Next();
-      check(payloads->status(), "scan payloads");
-      const bool has_payload = payloads->Valid() && payloads->key() == rows->key();
-      const auto header = decode_row_header(decode_slot_key(view(rows->key())), view(rows->value()));
-      writer.put(header.slot, has_payload ? view(payloads->value()) : std::string_view(), header.value);
-    }
-    check(rows->status(), "scan row headers");
-    const Slot next = rows->Valid() ? decode_slot_key(view(rows->key())) : index::kNoSlot;
-    check(db->Write(rocksdb::WriteOptions(), &batch), "write to " + directory);
-    return next;
-  }
-
-  // Writes are let in between the steps: their rows get terms of their own. REQUIRES index_mutex.
-  void fill(PayloadIndex target) {
-    const auto extractor = make_extractor({target});
-    for (Slot at = 0; at != index::kNoSlot;) {
-      const std::lock_guard write_lock(write_mutex);
-      at = fill_some(*extractor, at);
-    }
-    const std::lock_guard write_lock(write_mutex);
-    TermState next = *current_terms();
-    for (PayloadIndex& each : next.indexes)
-      if (each.number == target.number) each.complete = true;
-    change_terms(std::move(next), 0);
-  }
-};
 
 RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksStore::~RocksStore() {
@@ -238,64 +61,12 @@ void RocksStore::checkpoint(const std::filesystem::path& directory) const {
   check(checkpoint->CreateCheckpoint(directory.string()), "copy " + impl_->directory + " to " + directory.string());
 }
 
-void RocksStore::remove_when_closed() { impl_->remove_when_closed = true; }
-
-void RocksStore::use_payload_terms(const MakeTermExtractor& make) {
-  const std::lock_guard index_lock(impl_->index_mutex);
-  std::vector<PayloadIndex> unfinished;
-  {
-    const std::lock_guard write_lock(impl_->write_mutex);
-    impl_->make_extractor = make;
-    TermState next = *impl_->current_terms();
-    if (next.indexes.empty()) return;
-    next.extractor = make(next.indexes);
-    for (const PayloadIndex& each : next.indexes)
-      if (!each.complete) unfinished.push_back(each);
-    impl_->replace_terms(next);
-    for (const PayloadIndex& each : unfinished) impl_->change_terms(next, each.number);
-  }
-  for (const PayloadIndex& each : unfinished) impl_->fill(each);
-}
-
-void RocksStore::create_index(const std::string& field, const std::string& definition) {
-  const std::lock_guard index_lock(impl_->index_mutex);
-  if (!impl_->make_extractor)
-    throw Error(ErrorCode::failed_precondition, "payload indexes need a program that makes terms of payloads");
-  PayloadIndex added{0, field, definition, false};
-  {
-    const std::lock_guard write_lock(impl_->write_mutex);
-    TermState next = *impl_->current_terms();
-    std::uint32_t replaced = 0;
-    if (const PayloadIndex* old = next.find(field)) {
-      if (old->definition == definition && old->complete) return;
-      replaced = old->number;
-      std::erase_if(next.indexes, [&](const PayloadIndex& each) { return each.number == replaced; });
-    }
-    added.number = next.next_number++;
-    next.indexes.push_back(added);
-    impl_->change_terms(std::move(next), replaced);
-  }
-  impl_->fill(added);
-}
-
-bool RocksStore::drop_index(const std::string& field) {
-  const std::lock_guard index_lock(impl_->index_mutex);
+void RocksStore::refuse_writes(const std::string& reason) {
   const std::lock_guard write_lock(impl_->write_mutex);
-  TermState next = *impl_->current_terms();
-  const PayloadIndex* old = next.find(field);
-  if (!old) return false;
-  const std::uint32_t number = old->number;
-  std::erase_if(next.indexes, [&](const PayloadIndex& each) { return each.number == number; });
-  impl_->change_terms(std::move(next), number);
-  return true;
+  impl_->refusal = reason;
 }
 
-std::vector<PayloadIndex> RocksStore::payload_indexes() const { return impl_->current_terms()->indexes; }
-
-std::unique_ptr<TermReader> RocksStore::read_terms() const {
-  return storage::read_terms({*impl_->db, impl_->db.family(kMetaFamily), impl_->db.family(kTermsFamily)},
-                             impl_->current_terms());
-}
+void RocksStore::remove_when_closed() { impl_->remove_when_closed = true; }
 
 const index::CollectionOptions& RocksStore::options() const { return impl_->record.options; }
 const std::string& RocksStore::attributes() const { return impl_->record.attributes; }
@@ -303,6 +74,7 @@ index::StoreState RocksStore::state() const { return impl_->current(); }
 
 void RocksStore::write(const index::WriteOperation& operation) {
   const std::lock_guard write_lock(impl_->write_mutex);
+  impl_->check_open_for_writes();
   const index::StoreState before = impl_->current();
   if (operation.sequence <= before.sequence) return;
 
@@ -313,12 +85,7 @@ void RocksStore::write(const index::WriteOperation& operation) {
                                                    " MiB: write fewer points at a time");
   rocksdb::WriteBatch batch(bytes);
   const auto terms = impl_->current_terms();
-  const BatchContext context{impl_->db.families(),
-                             impl_->codec,
-                             before,
-                             [this](Slot slot) { return header(slot); },
-                             [this](Slot slot) { return read_payload(slot); },
-                             terms->extractor.get()};
+  const BatchContext context = batch_context(before, terms->extractor.get());
   const index::StoreState after = append_operation(operation, context, batch);
   // Without somebody to make terms the indexes fall behind, and say so in the same batch.
   std::optional<TermState> behind;
@@ -328,11 +95,54 @@ void RocksStore::write(const index::WriteOperation& operation) {
     for (PayloadIndex& each : behind->indexes) each.complete = false;
     impl_->put_terms_record(*behind, batch);
   }
-  check(impl_->db->Write(durable(), &batch), "write to " + impl_->directory);
+  check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "write to " + impl_->directory);
 
   if (behind) impl_->replace_terms(*std::move(behind));
   const std::lock_guard state_lock(impl_->state_mutex);
   impl_->state = after;
+}
+
+void RocksStore::sync(index::Sequence sequence) {
+  if (options().sync == index::SyncPolicy::every_write) impl_->sync_log(sequence);
+}
+
+BatchContext RocksStore::batch_context(const index::StoreState& before, const TermExtractor* terms) const {
+  return {impl_->db.families(),
+          impl_->codec,
+          before,
+          [this](Slot slot) { return header(slot); },
+          [this](Slot slot) { return read_payload(slot); },
+          terms};
+}
+
+void RocksStore::put(std::span<const index::StoredRow> rows) {
+  rocksdb::WriteBatch batch;
+  const auto terms = impl_->current_terms();
+  const BatchContext context = batch_context({}, terms->extractor.get());
+  for (const index::StoredRow& row : rows) append_row(row, context, batch);
+  check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "write to " + impl_->directory);
+}
+
+void RocksStore::bury(std::span<const Slot> slots) {
+  rocksdb::WriteBatch batch;
+  const auto terms = impl_->current_terms();
+  const BatchContext context = batch_context({}, terms->extractor.get());
+  for (const Slot slot : slots) {
+    const auto row = header(slot);
+    if (!row) throw Error(ErrorCode::data_loss, impl_->directory + " has lost slot " + std::to_string(slot));
+    Slot current = index::kNoSlot;
+    find({&row->id, 1}, {&current, 1});
+    append_burial(*row, current == slot, context, batch);
+  }
+  check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "write to " + impl_->directory);
+}
+
+void RocksStore::seal(const index::StoreState& state) {
+  const std::lock_guard write_lock(impl_->write_mutex);
+  check(impl_->db->Put(durable(), impl_->db.family(kMetaFamily), slice(kStateKey), slice(encode_state(state).view())),
+        "write to " + impl_->directory);
+  const std::lock_guard state_lock(impl_->state_mutex);
+  impl_->state = state;
 }
 
 void RocksStore::find(std::span<const index::PointId> ids, std::span<Slot> out) const {

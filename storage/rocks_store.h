@@ -1,6 +1,7 @@
 #pragma once
 // The rows of one collection in one RocksDB. Bytes: record_codec.h and vector_codec.h.
 
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -13,6 +14,8 @@
 #include "storage/payload_index.h"
 
 namespace nestor::storage {
+
+struct BatchContext;
 
 // Memory that all collections of a process share.
 struct StoreMemory {
@@ -27,7 +30,8 @@ std::shared_ptr<StoreResources> make_store_resources(const StoreMemory& memory =
 
 // Thread-safe as RecordStore says: readers never wait for the writer, writers are serialised inside.
 //
-// write(): one RocksDB WriteBatch, synced before return. An operation whose sequence is not above state().sequence
+// write(): one RocksDB WriteBatch in the log. sync() (every_write): one thread syncs the log for all that wait; interval:
+// a thread of the store's own syncs it every kSyncInterval and at closing. An operation whose sequence is not above state().sequence
 // has been applied before and is skipped. Inside one operation upserts come first, then erases, then payload changes.
 // A payload change replaces payload and value both, and becomes the row's version.
 // Throws invalid_argument when the operation contradicts itself (a vector of another length, a slot that is not below
@@ -35,6 +39,7 @@ std::shared_ptr<StoreResources> make_store_resources(const StoreMemory& memory =
 class RocksStore final : public index::RecordStore, public PayloadIndexes {
  public:
   static constexpr std::size_t kMaxOperationBytes = std::size_t{1} << 30;
+  static constexpr std::chrono::milliseconds kSyncInterval{1000};
 
   // Makes a new, empty store and closes it again; durable on return. `directory` must not exist or be empty, its parent
   // must exist. `attributes` is any text, kept beside the options. Throws Error.
@@ -51,6 +56,21 @@ class RocksStore final : public index::RecordStore, public PayloadIndexes {
   // A copy as of one moment in a new directory, openable as a store of its own: hard links on the same file system.
   // Writes go on meanwhile. Throws Error.
   void checkpoint(const std::filesystem::path& directory) const;
+  // For a store that is being filled as another one's successor, by one thread, before anybody else sees it: rows with
+  // the slots and versions they come with (without a vector: header and payload only), and rows that died since. Not
+  // durable, and not counted, before seal(), which sets the state.
+  void put(std::span<const index::StoredRow> rows);
+  void bury(std::span<const index::Slot> slots);
+  void seal(const index::StoreState& state);
+
+  // A successor's payload indexes: at its start, before the first row; and at its end, when the last row is in and the
+  // other store has refused further changes. What it has missed in between stays unfinished until use_payload_terms().
+  void inherit_indexes(const RocksStore& from, const MakeTermExtractor& make);
+  void follow_indexes(const RocksStore& from);
+
+  // Writes and changes of payload indexes throw failed_precondition with this reason from now on; empty: no more.
+  void refuse_writes(const std::string& reason);
+
   // The directory goes when this object does.
   void remove_when_closed();
 
@@ -63,9 +83,10 @@ class RocksStore final : public index::RecordStore, public PayloadIndexes {
   void create_index(const std::string& field, const std::string& definition) override;
   bool drop_index(const std::string& field) override;
   std::vector<PayloadIndex> payload_indexes() const override;
-  std::unique_ptr<TermReader> read_terms() const override;
+  std::shared_ptr<const TermReader> read_terms() const override;
 
   void write(const index::WriteOperation& operation) override;
+  void sync(index::Sequence sequence) override;
   index::StoreState state() const override;
   void find(std::span<const index::PointId> ids, std::span<index::Slot> out) const override;
   std::optional<index::RowHeader> header(index::Slot slot) const override;
@@ -86,6 +107,8 @@ class RocksStore final : public index::RecordStore, public PayloadIndexes {
  private:
   struct Impl;
   explicit RocksStore(std::unique_ptr<Impl> impl);
+  BatchContext batch_context(const index::StoreState& before, const TermExtractor* terms) const;
+
   std::unique_ptr<Impl> impl_;
 };
 

@@ -59,6 +59,7 @@ class RocksTermReader final : public TermReader {
 
   const std::vector<PayloadIndex>& indexes() const override { return state_->indexes; }
   Slot next_slot() const override { return next_slot_; }
+  std::uint64_t numbering() const override { return source_.numbering; }
 
   void scan(std::uint32_t number, std::string_view first, std::string_view last,
             const std::function<bool(std::string_view, Slot)>& visit) const override {
@@ -152,8 +153,8 @@ void remove_all_terms(std::uint32_t number, rocksdb::ColumnFamilyHandle* terms, 
   check(batch.DeleteRange(terms, term_key(number, {}), term_key(number + 1, {})), "fill a write batch");
 }
 
-std::unique_ptr<TermReader> read_terms(const TermSource& source, std::shared_ptr<const TermState> state) {
-  return std::make_unique<RocksTermReader>(source, std::move(state));
+std::shared_ptr<const TermReader> read_terms(const TermSource& source, std::shared_ptr<const TermState> state) {
+  return std::make_shared<const RocksTermReader>(source, std::move(state));
 }
 
 }  // namespace nestor::storage

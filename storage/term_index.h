@@ -60,8 +60,9 @@ struct TermSource {
   rocksdb::DB& db;
   rocksdb::ColumnFamilyHandle* meta;
   rocksdb::ColumnFamilyHandle* terms;
+  std::uint64_t numbering;
 };
 // `state` must have been current at some moment before; the store must outlive the reader.
-std::unique_ptr<TermReader> read_terms(const TermSource& source, std::shared_ptr<const TermState> state);
+std::shared_ptr<const TermReader> read_terms(const TermSource& source, std::shared_ptr<const TermState> state);
 
 }  // namespace nestor::storage

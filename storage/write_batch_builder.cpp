@@ -24,10 +24,48 @@ using index::Slot;
 
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
+// The records of one row, put and removed.
+class RowAppender {
+ public:
+  RowAppender(const BatchContext& context, rocksdb::WriteBatch& batch) : context_(context), batch_(batch) {}
+
+  void put(Family family, std::string_view key, std::string_view value) {
+    check(batch_.Put(context_.families[family], slice(key), slice(value)), "fill a write batch");
+  }
+  void remove(Family family, std::string_view key) {
+    check(batch_.Delete(context_.families[family], slice(key)), "fill a write batch");
+  }
+  void put_vector(Slot slot, std::span<const float> vector) {
+    const std::string_view encoded = context_.codec.encode(vector, halves_);
+    for (std::size_t band = 0; band < context_.codec.bands(); ++band)
+      put(kBandsFamily, encode_band_key(static_cast<std::uint8_t>(band), slot).view(),
+          context_.codec.band_of(encoded, band));
+  }
+  void put_header(const index::RowHeader& header) {
+    put(kRowsFamily, encode_slot_key(header.slot).view(), encode_row_header(header).view());
+  }
+  void put_id(const index::PointId& id, Slot slot) {
+    put(kIdsFamily, encode_id_key(id).view(), encode_slot_value(slot).view());
+  }
+  void bury(Slot slot) {
+    const auto slot_key = encode_slot_key(slot);
+    remove(kRowsFamily, slot_key.view());
+    remove(kPayloadsFamily, slot_key.view());
+    for (std::size_t band = 0; band < context_.codec.bands(); ++band)
+      remove(kBandsFamily, encode_band_key(static_cast<std::uint8_t>(band), slot).view());
+    put(kDeadFamily, slot_key.view(), {});
+  }
+
+ private:
+  const BatchContext& context_;
+  rocksdb::WriteBatch& batch_;
+  std::vector<std::uint16_t> halves_;
+};
+
 class Appender {
  public:
   Appender(const index::WriteOperation& operation, const BatchContext& context, rocksdb::WriteBatch& batch)
-      : operation_(operation), context_(context), batch_(batch), points_(context.before.points) {
+      : operation_(operation), context_(context), rows_(context, batch), points_(context.before.points) {
     if (context.terms != nullptr) terms_.emplace(*context.terms, context.families[kTermsFamily], batch);
   }
 
@@ -39,7 +77,7 @@ class Appender {
     for (const index::EraseRecord& record : operation_.erases) erase(record);
     for (const index::PayloadRecord& record : operation_.payloads) change_payload(record);
     const index::StoreState after{operation_.sequence, operation_.next_slot, points_};
-    put(kMetaFamily, kStateKey, encode_state(after).view());
+    rows_.put(kMetaFamily, kStateKey, encode_state(after).view());
     return after;
   }
 
@@ -49,15 +87,11 @@ class Appender {
       contradiction("point " + to_string(record.id) + " has " + std::to_string(record.vector.size()) +
                     " coordinates, the collection has " + std::to_string(context_.codec.dim()));
     check_slot(record.slot);
-    const auto slot_key = encode_slot_key(record.slot);
-    const std::string_view encoded = context_.codec.encode(record.vector, halves_);
-    for (std::size_t band = 0; band < context_.codec.bands(); ++band)
-      put(kBandsFamily, encode_band_key(static_cast<std::uint8_t>(band), record.slot).view(),
-          context_.codec.band_of(encoded, band));
+    rows_.put_vector(record.slot, record.vector);
     put_header({record.slot, record.id, operation_.sequence, record.value});
-    if (!record.payload.empty()) put(kPayloadsFamily, slot_key.view(), record.payload);
+    if (!record.payload.empty()) rows_.put(kPayloadsFamily, encode_slot_key(record.slot).view(), record.payload);
     if (terms_) put_terms(record.slot, record.payload, record.value);
-    put(kIdsFamily, encode_id_key(record.id).view(), encode_slot_value(record.slot).view());
+    rows_.put_id(record.id, record.slot);
     if (record.replaced == index::kNoSlot)
       ++points_;
     else
@@ -66,7 +100,7 @@ class Appender {
 
   void erase(const index::EraseRecord& record) {
     if (points_ == 0) contradiction("erases point " + to_string(record.id) + " from an empty collection");
-    remove(kIdsFamily, encode_id_key(record.id).view());
+    rows_.remove(kIdsFamily, encode_id_key(record.id).view());
     bury(record.slot);
     --points_;
   }
@@ -83,20 +117,15 @@ class Appender {
     }
     const auto slot_key = encode_slot_key(record.slot);
     if (record.payload.empty())
-      remove(kPayloadsFamily, slot_key.view());
+      rows_.remove(kPayloadsFamily, slot_key.view());
     else
-      put(kPayloadsFamily, slot_key.view(), record.payload);
+      rows_.put(kPayloadsFamily, slot_key.view(), record.payload);
   }
 
   void bury(Slot slot) {
     check_slot(slot);
-    const auto slot_key = encode_slot_key(slot);
     if (terms_) remove_terms(slot);
-    remove(kRowsFamily, slot_key.view());
-    remove(kPayloadsFamily, slot_key.view());
-    for (std::size_t band = 0; band < context_.codec.bands(); ++band)
-      remove(kBandsFamily, encode_band_key(static_cast<std::uint8_t>(band), slot).view());
-    put(kDeadFamily, slot_key.view(), {});
+    rows_.bury(slot);
     if (!operation_.payloads.empty()) headers_[slot] = std::nullopt;
   }
 
@@ -122,7 +151,7 @@ class Appender {
   }
 
   void put_header(const index::RowHeader& header) {
-    put(kRowsFamily, encode_slot_key(header.slot).view(), encode_row_header(header).view());
+    rows_.put_header(header);
     if (!operation_.payloads.empty()) headers_[header.slot] = header;
   }
 
@@ -132,19 +161,10 @@ class Appender {
                     std::to_string(operation_.next_slot));
   }
 
-  void put(Family family, std::string_view key, std::string_view value) {
-    check(batch_.Put(context_.families[family], slice(key), slice(value)), "fill a write batch");
-  }
-
-  void remove(Family family, std::string_view key) {
-    check(batch_.Delete(context_.families[family], slice(key)), "fill a write batch");
-  }
-
   const index::WriteOperation& operation_;
   const BatchContext& context_;
-  rocksdb::WriteBatch& batch_;
+  RowAppender rows_;
   std::uint64_t points_;
-  std::vector<std::uint16_t> halves_;
   // Rows this operation wrote or buried, kept only when it also changes payloads.
   std::unordered_map<Slot, std::optional<index::RowHeader>> headers_;
   std::optional<TermWriter> terms_;
@@ -168,6 +188,43 @@ std::size_t estimated_batch_bytes(const index::WriteOperation& operation, const 
 index::StoreState append_operation(const index::WriteOperation& operation, const BatchContext& context,
                                    rocksdb::WriteBatch& batch) {
   return Appender(operation, context, batch).run();
+}
+
+namespace {
+
+// Of the row as it is stored.
+void remove_stored_terms(Slot slot, const BatchContext& context, rocksdb::WriteBatch& batch) {
+  if (context.terms == nullptr) return;
+  if (const auto header = context.stored_header(slot))
+    TermWriter(*context.terms, context.families[kTermsFamily], batch)
+        .remove(slot, context.stored_payload(slot), header->value);
+}
+
+}  // namespace
+
+void append_row(const index::StoredRow& row, const BatchContext& context, rocksdb::WriteBatch& batch) {
+  RowAppender rows(context, batch);
+  if (row.vector.empty()) remove_stored_terms(row.header.slot, context, batch);
+  if (context.terms != nullptr)
+    TermWriter(*context.terms, context.families[kTermsFamily], batch)
+        .put(row.header.slot, row.payload, row.header.value);
+  if (!row.vector.empty()) {
+    rows.put_vector(row.header.slot, row.vector);
+    rows.put_id(row.header.id, row.header.slot);
+  }
+  rows.put_header(row.header);
+  const auto slot_key = encode_slot_key(row.header.slot);
+  if (row.payload.empty())
+    rows.remove(kPayloadsFamily, slot_key.view());
+  else
+    rows.put(kPayloadsFamily, slot_key.view(), row.payload);
+}
+
+void append_burial(const index::RowHeader& row, bool found, const BatchContext& context, rocksdb::WriteBatch& batch) {
+  remove_stored_terms(row.slot, context, batch);
+  RowAppender rows(context, batch);
+  rows.bury(row.slot);
+  if (found) rows.remove(kIdsFamily, encode_id_key(row.id).view());
 }
 
 }  // namespace nestor::storage

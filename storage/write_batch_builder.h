@@ -35,4 +35,10 @@ std::size_t estimated_batch_bytes(const index::WriteOperation& operation, const 
 index::StoreState append_operation(const index::WriteOperation& operation, const BatchContext& context,
                                    rocksdb::WriteBatch& batch);
 
+// Of a store that is filled as a successor. A row as it comes, found under its id from now on; without a vector only
+// its header and payload.
+void append_row(const index::StoredRow& row, const BatchContext& context, rocksdb::WriteBatch& batch);
+// A row's death; `found` says that its id still leads to it.
+void append_burial(const index::RowHeader& row, bool found, const BatchContext& context, rocksdb::WriteBatch& batch);
+
 }  // namespace nestor::storage

@@ -18,5 +18,6 @@ void add_list_command(CLI::App& app);
 void add_delete_command(CLI::App& app);
 void add_snapshot_command(CLI::App& app);
 void add_config_command(CLI::App& app);
+void add_compact_command(CLI::App& app);
 
 }  // namespace nestor::client

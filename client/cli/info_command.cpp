@@ -68,7 +68,7 @@ void print_one(const std::string& name, const index::CollectionInfo& info) {
   std::cout << "Collection \"" << name << "\": " << state_of(info) << "\n"
             << "  points      " << with_commas(info.points) << " (" << with_commas(info.indexed_points)
             << " in graphs, " << with_commas(info.tail_rows) << " in the tail, " << with_commas(info.dead_slots)
-            << " dead slots)\n"
+            << " of " << with_commas(info.slots) << " slots dead)\n"
             << "  vectors     " << options.dim << " x " << to_string(options.scalar_type) << ", metric "
             << to_string(options.metric) << ", rotation " << to_string(options.rotation) << "\n"
             << "  widths      " << join(options.widths) << "; graphs at " << join(options.graphs) << "\n"
@@ -98,6 +98,8 @@ nlohmann::json to_json(const std::string& name, const index::CollectionInfo& inf
           {"indexed_points", info.indexed_points},
           {"tail_rows", info.tail_rows},
           {"dead_slots", info.dead_slots},
+          {"slots", info.slots},
+          {"sync", to_string(options.sync)},
           {"sequence", info.sequence},
           {"generation_sequence", info.generation_sequence},
           {"building", info.building},

@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   client::add_delete_command(app);
   client::add_snapshot_command(app);
   client::add_config_command(app);
+  client::add_compact_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // --help, --version

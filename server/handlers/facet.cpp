@@ -24,7 +24,7 @@ std::optional<std::string> canonical(const JsonValue& value) {
   return text;
 }
 
-Counts count_values(const OpenCollection& target, const FieldPath& key, const std::vector<std::uint64_t>* slots) {
+Counts count_values(const OpenCollection& target, const FieldPath& key, const index::SelectedSlots* slots) {
   Counts counts;
   std::vector<std::string> own;  // of one point
   for_each_payload(target, slots, [&](const index::RowHeader&, const JsonValue& payload) {
@@ -48,7 +48,7 @@ void facet(Context& context, const Call& call, Response& response) {
   const std::size_t limit = integer_field(body, "limit", {1, kMostHits}).value_or(10);
   bool_field(body, "exact");  // counts are always exact
   const auto filter = read_filter_field(body, target, context.limits);
-  std::vector<std::uint64_t> slots;
+  index::SelectedSlots slots;
   if (filter) slots = select_slots(target, *filter);
   const Counts counts = count_values(target, key, filter ? &slots : nullptr);
 

@@ -19,13 +19,10 @@ struct Matrix {
   std::vector<std::vector<index::Hit>> rows;   // of each id
 };
 
-std::vector<std::uint64_t> bits_of(const std::vector<index::RowHeader>& sample) {
-  std::vector<std::uint64_t> slots(1);
-  for (const index::RowHeader& row : sample) {
-    if (row.slot / 64 >= slots.size()) slots.resize(row.slot / 64 + 1);
-    slots[row.slot / 64] |= std::uint64_t{1} << (row.slot % 64);
-  }
-  return slots;
+index::SelectedSlots slots_of(const OpenCollection& target, const std::vector<index::RowHeader>& sample) {
+  std::vector<index::PointId> ids;
+  for (const index::RowHeader& row : sample) ids.push_back(row.id);
+  return target->select_slots(choice_of(std::move(ids)));
 }
 
 Matrix measure(Context& context, const Call& call) {
@@ -37,17 +34,18 @@ Matrix measure(Context& context, const Call& call) {
   const auto limit = static_cast<std::uint32_t>(integer_field(body, "limit", {1, kMostSampled - 1}).value_or(3));
   check_vector_name(string_field(body, "using").value_or(""), *target.schema);
   const auto filter = read_filter_field(body, target, context.limits);
-  std::vector<std::uint64_t> slots;
+  index::SelectedSlots slots;
   if (filter) slots = select_slots(target, *filter);
   auto sample = sample_rows(target, filter ? &slots : nullptr, wanted);
   std::sort(sample.begin(), sample.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
 
   Matrix matrix;
-  const auto among = bits_of(sample);
+  const index::SelectedSlots among = slots_of(target, sample);
   index::SearchOptions options;
   options.k = limit + 1;
   options.exact = true;
   options.allowed_slots = among;
+  options.allowed_numbering = among.numbering;
   for (const index::RowHeader& row : sample) {
     const auto record = target->get(row.id, true, false);
     if (!record) continue;  // deleted since

@@ -150,7 +150,7 @@ class FilteredScroll {
 
 // Such a page has no next one: clients go on from the last value.
 void scroll_in_order(const Scroll& s, const OrderBy& order, const Filter* filter, std::string& out) {
-  std::vector<std::uint64_t> slots;
+  index::SelectedSlots slots;
   if (filter) slots = select_slots(s.target, *filter);
   out += "{\"points\":[";
   bool first = true;

@@ -246,6 +246,20 @@ class Files(NestorTestCase):
                     "--collection", "c", "--resume")
 
 
+class Compaction(NestorTestCase):
+    def test_compact_keeps_the_points_and_says_what_it_saved(self):
+        data = WORK / "compact"
+        self.succeed("build", "--from", SAMPLE / "queries.npy", "--data", data, "--collection", "c", "--metric", "l2")
+        self.refuse(3, "doesn't exist", "compact", "--data", data, "--collection", "none")
+        before = self.succeed_json("info", "--data", data, "--collection", "c")
+        self.assertRegex(self.succeed("compact", "--data", data, "--collection", "c"),
+                         r'^Compacted "c": \d+ points, 0 of \d+ slots were dead, ')
+        after = self.succeed_json("info", "--data", data, "--collection", "c")
+        for key in ("points", "sequence", "dim", "widths"):
+            self.assertEqual(after[key], before[key], key)
+        self.assertEqual(after["slots"], after["points"])
+
+
 class Snapshots(NestorTestCase):
     def test_a_snapshot_moves_collections_to_another_directory_and_an_altered_one_is_refused(self):
         file, other = WORK / "all.snapshot", WORK / "recovered"

@@ -63,7 +63,7 @@ TEST_CASE("a build chooses a gap for the wanted recall, says why, and searches g
 
 TEST_CASE("a chosen policy finds on rows what it was measured to find") {
   const Built b(Metric::cosine, 0.95);
-  const PolicyChoice again = choose_policy(*b.generation, b.options, 0.95, 2);
+  const PolicyChoice again = choose_policy(*b.generation, b.options, DeadSlots(), 0.95, 2);
   CHECK(again.policy.gap == *b.generation->default_gap());
   CHECK(again.policy.measured_recall >= 0.975f);
 }

@@ -97,11 +97,12 @@ inline void check_finds(const Collection& collection, const Points& points) {
 }
 
 // One thread and a fixed seed: what the default search finds does not change from run to run.
-inline BuildReport build(Collection& collection) {
+inline BuildOptions deterministic() {
   BuildOptions options;
   options.deterministic = true;
-  return collection.build(options);
+  return options;
 }
+inline BuildReport build(Collection& collection) { return collection.build(deterministic()); }
 
 inline std::filesystem::path only_generation(const std::filesystem::path& database, const std::string& collection) {
   for (const auto& entry : std::filesystem::directory_iterator(database / "collections" / collection / "generations"))

@@ -38,6 +38,7 @@ class MemoryRecordStore : public RecordStore {
     }
     state_ = {op.sequence, op.next_slot, ids_.size()};
   }
+  void sync(Sequence) override {}
   StoreState state() const override {
     const std::lock_guard lock(mutex_);
     return state_;
