@@ -27,8 +27,9 @@ struct WalkScratch {
   BucketFrontier buckets;
   RowBatch coming, arrived;
   std::vector<std::uint32_t> keys;
-  std::vector<std::uint64_t> fresh;  // scored rows near enough to be candidates
-  std::vector<std::uint64_t> found;  // what the walk ended with, see walk()
+  std::vector<std::int32_t> partial;  // keys of rows compared in part
+  std::vector<std::uint64_t> fresh;   // scored rows near enough to be candidates
+  std::vector<std::uint64_t> found;   // what the walk ended with, see walk()
 };
 
 namespace beam_detail {
@@ -50,6 +51,7 @@ std::uint32_t descend(const FrozenGraph& graph, const Score& score, WalkCounters
       for (; n < graph.max_links() && n < 512 && links[n] != kNoSlot; ++n) rows[n] = level.rows[links[n]];
       score(rows, n, keys);
       counters.evaluations += n;
+      counters.finished += n;
       for (std::size_t i = 0; i < n; ++i) {
         if (keys[i] >= best) continue;
         best = keys[i];
@@ -63,80 +65,100 @@ std::uint32_t descend(const FrozenGraph& graph, const Score& score, WalkCounters
 }
 
 // One walk. Memory is what a walk waits for (measured: a dependent miss costs as much as a dozen code distances), so
-// three candidates are under way at any time: the links of one are being fetched, the codes of the next one's
-// neighbours are being fetched, and the neighbours of a third are compared and inserted. A candidate is thus chosen
-// without knowing the last two hops' results; that costs 2-4 % more evaluations and hides both waits.
+// the links of the next candidate are fetched while the neighbours of the last one are compared, and what is left to
+// read of those is fetched while the next one's neighbours are sent for. A candidate is thus chosen without knowing
+// the last hop's result; that costs some 5 % more evaluations.
 template <class Score, class Frontier>
 class Walk {
  public:
-  Walk(const FrozenGraph& graph, const Score& score, Frontier& frontier, WalkScratch& scratch)
+  Walk(const FrozenGraph& graph, Score& score, Frontier& frontier, WalkScratch& scratch)
       : graph_(graph), score_(score), frontier_(frontier), s_(scratch) {}
 
   WalkCounters run(const WalkLimits& limits, std::span<const std::uint32_t> entries) {
-    const std::size_t batch = std::max<std::size_t>(graph_.degree(), entries.size()) + 1;
+    const std::size_t batch = std::max<std::size_t>(kMostTogether * graph_.degree(), entries.size()) + 1;
     frontier_.start(limits, batch);
     s_.visited.start(graph_.rows());
     for (auto* rows : {&s_.coming.rows, &s_.arrived.rows, &s_.keys})
       if (rows->size() < batch) rows->resize(batch);
     if (s_.fresh.size() < batch) s_.fresh.resize(batch);
+    if (s_.partial.size() < batch) s_.partial.resize(batch);
     s_.coming.count = 0;
     const std::uint32_t own = entries.empty() ? descend(graph_, score_, counters_) : kNoSlot;
     if (entries.empty()) entries = {&own, 1};
     s_.arrived.count = s_.visited.take_new(entries.data(), entries.size(), s_.arrived.rows.data());
-    std::uint32_t chosen = kNoSlot;
     do {
-      compare_arrived();
-      send_for_codes(chosen);
-      chosen = choose();
+      const std::size_t kept = begin_arrived();
+      if (score_.in_two_parts()) {
+        send_for_codes();
+        finish_arrived(kept);
+      } else {
+        finish_arrived(kept);
+        send_for_codes();
+      }
+      choose();
       std::swap(s_.coming, s_.arrived);
       s_.coming.count = 0;
-    } while (chosen != kNoSlot || s_.arrived.count != 0);
+    } while (chosen_count_ != 0 || s_.arrived.count != 0);
     frontier_.end(s_.found);
     frontier_.report(counters_);
     return counters_;
   }
 
  private:
-  void compare_arrived() {
-    const std::size_t n = s_.arrived.count;
-    if (n == 0) return;
+  // Returns how many of the rows arrived are worth comparing to the end.
+  std::size_t begin_arrived() {
+    if (s_.arrived.count == 0) return 0;
+    counters_.evaluations += s_.arrived.count;
+    return score_.begin(s_.arrived.rows.data(), s_.arrived.count, frontier_.insertion_limit(), s_.partial.data());
+  }
+
+  void finish_arrived(std::size_t count) {
+    if (count == 0) return;
+    counters_.finished += count;
     const std::uint32_t* rows = s_.arrived.rows.data();
     std::uint32_t* keys = s_.keys.data();
     std::uint64_t* fresh = s_.fresh.data();
-    score_.arrived(rows, n, keys);
-    counters_.evaluations += n;
+    score_.finish(rows, count, s_.partial.data(), keys);
     const std::uint32_t limit = frontier_.insertion_limit();
     std::size_t near = 0;
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       fresh[near] = pack_candidate(keys[i], rows[i]);
       near += keys[i] < limit;
     }
     if (near > 0) frontier_.insert(fresh, near);
   }
 
-  void send_for_codes(std::uint32_t chosen) {
-    if (chosen == kNoSlot) return;
+  void send_for_codes() {
     RowBatch& coming = s_.coming;
-    coming.count = s_.visited.take_new(graph_.links(chosen), graph_.degree(), coming.rows.data());
-    for (std::size_t i = 0; i < coming.count; ++i) score_.prefetch(coming.rows[i]);
+    for (std::size_t c = 0; c < chosen_count_; ++c) {
+      std::uint32_t* const rows = coming.rows.data() + coming.count;
+      const std::size_t fresh = s_.visited.take_new(graph_.links(chosen_[c]), graph_.degree(), rows);
+      for (std::size_t i = 0; i < fresh; ++i) score_.send(rows[i]);
+      coming.count += fresh;
+    }
   }
 
-  // The next candidate to expand, its links sent for; kNoSlot when none is worth it now.
-  std::uint32_t choose() {
+  // The next candidates to expand, their links sent for; none when none is worth it now.
+  void choose() {
+    const bool under_way = s_.coming.count != 0;
     std::uint64_t candidate = 0;
-    if (!frontier_.pop(candidate, s_.coming.count != 0)) return kNoSlot;
-    ++counters_.hops;
-    const std::uint32_t row = row_of(candidate);
-    const auto* links = reinterpret_cast<const char*>(graph_.links(row));
-    for (std::size_t byte = 0; byte < graph_.degree() * sizeof(std::uint32_t); byte += 64)
-      __builtin_prefetch(links + byte);
-    return row;
+    for (chosen_count_ = 0;
+         chosen_count_ < frontier_.together() && frontier_.pop(candidate, under_way || chosen_count_ > 0);
+         ++chosen_count_) {
+      ++counters_.hops;
+      const std::uint32_t row = chosen_[chosen_count_] = row_of(candidate);
+      const auto* links = reinterpret_cast<const char*>(graph_.links(row));
+      for (std::size_t byte = 0; byte < graph_.degree() * sizeof(std::uint32_t); byte += 64)
+        __builtin_prefetch(links + byte);
+    }
   }
 
   const FrozenGraph& graph_;
-  const Score& score_;
+  Score& score_;
   Frontier& frontier_;
   WalkScratch& s_;
+  std::uint32_t chosen_[kMostTogether];
+  std::size_t chosen_count_ = 0;
   WalkCounters counters_;
 };
 
@@ -145,12 +167,11 @@ class Walk {
 // From so many candidates kept on they stand in a bucket queue: a sorted array would move kilobytes an insertion.
 inline constexpr std::uint32_t kSortedPool = 512;
 
-// Fills scratch.found with packed candidates, the nearest rows by `score`: score(rows, count, keys) compares rows
-// wherever they are, score.prefetch(row) sends for a row's codes, score.arrived(rows, count, keys) compares rows sent
-// for. With limits.pool up to kSortedPool: all of the pool, nearest first; beyond: the limits.keep nearest, unsorted.
-// entries: rows to start from instead of the graph's own entry (a previous rung's candidates); may be empty.
+// Fills scratch.found with packed candidates, the nearest rows by `score` (what it must offer: WalkScorer). With
+// limits.pool up to kSortedPool: all of the pool, nearest first; beyond: the limits.keep nearest, unsorted. entries:
+// rows to start from instead of the graph's own entry (a previous rung's candidates); may be empty.
 template <class Score>
-WalkCounters walk(const FrozenGraph& graph, const Score& score, const WalkLimits& limits,
+WalkCounters walk(const FrozenGraph& graph, Score& score, const WalkLimits& limits,
                   std::span<const std::uint32_t> entries, WalkScratch& scratch) {
   if (limits.pool <= kSortedPool)
     return beam_detail::Walk<Score, SortedFrontier>(graph, score, scratch.sorted, scratch).run(limits, entries);

@@ -16,6 +16,12 @@
 
 namespace nestor::index {
 
+// How many candidates are expanded together. Each hop waits for its links and codes; where many candidates are wanted
+// the order of expansion hardly matters, and several hops wait as one (256-d keys: a tenth less time at k = 100, a fifth
+// less at k = 1024, a tenth more at k = 10).
+inline constexpr std::size_t kMostTogether = 4;
+inline constexpr std::uint32_t kManyWanted = 64;
+
 // Exact order, for small pools. The walk ends when the first limits.explore candidates are expanded.
 class SortedFrontier {
  public:
@@ -29,6 +35,8 @@ class SortedFrontier {
     features_.reset();
     pool_.start(limits.pool, batch);
   }
+
+  std::size_t together() const { return limits_.keep >= kManyWanted ? kMostTogether : 1; }
 
   // Keys from here on cannot matter: nothing beyond the gap is ever expanded, so once the next stage has enough
   // candidates nothing beyond it is inserted either.
@@ -122,6 +130,8 @@ class BucketFrontier {
     stopped_by_gap_ = false;
     queue_.start(limits.keep);
   }
+
+  std::size_t together() const { return kMostTogether; }
 
   std::uint32_t insertion_limit() const { return queue_.insertion_limit(); }
   void insert(std::uint64_t* fresh, std::size_t count) { queue_.insert(fresh, count); }

@@ -8,6 +8,7 @@
 #include "index/error.h"
 #include "index/row_distance.h"
 #include "index/top_k.h"
+#include "index/walk_scorer.h"
 
 namespace nestor::index {
 namespace {
@@ -253,7 +254,7 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
   Explain report(explain, answer.stages);
 
   s.code.assign(generation.quantizer(), metric, query.coded());
-  const PrefixScorer score(generation.codes(), generation.quantizer(), s.code, plan.walk_width);
+  WalkScorer score(generation.codes(), generation.quantizer(), s.code, plan.walk_width);
   const CodeMatrix& codes = generation.codes();
   // A bucket queue keeps no more than it is asked for: what the filter will drop must be kept beside.
   const std::uint32_t keep = filter.passes_all() ? plan.keep : plan.pool;
@@ -262,7 +263,8 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
   collect_shortlist(filter, plan.keep, s);
   answer.shortlist = s.candidates.size();
   answer.exit_stage = walked.went_on ? "second look" : walked.stopped_by_gap ? "distance gap" : "candidates explored";
-  const std::uint64_t compared = walked.evaluations * plan.walk_width;
+  const std::uint64_t compared =
+      walked.evaluations * score.first_coordinates() + walked.finished * score.rest_coordinates();
   report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, compared, 0,
               answer.exit_stage, codes.walks_coarse() ? compared / 2 : compared, walked.features});
 

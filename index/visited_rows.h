@@ -8,42 +8,43 @@
 
 namespace nestor::index {
 
-// One byte a row, cleared by counting epochs. Measured level with a bitset at 200k
-// rows, and needs no list of what to clear.
+// One bit a row, so that it stays in the nearest caches while codes stream through them (a byte a row took a quarter
+// of a walk for 1,024 neighbours among 200,000 rows); what was set is remembered and taken back, so that starting
+// costs what the last walk met and not what there is.
 class VisitedRows {
  public:
   void start(std::size_t rows) {
-    if (marks_.size() < rows + 1) {
-      marks_.assign(rows + 1, 0);
-      epoch_ = 0;
+    if (bits_.size() < rows / 8 + 1) {
+      bits_.assign(rows / 8 + 1, 0);
+    } else {
+      for (const std::uint32_t row : met_) bits_[row / 8] = 0;
     }
-    if (++epoch_ == 0) {
-      std::fill(marks_.begin(), marks_.end(), std::uint8_t{0});
-      epoch_ = 1;
-    }
+    met_.clear();
     none_ = static_cast<std::uint32_t>(rows);
-    marks_[none_] = epoch_;  // what padding links stand for
+    met_.push_back(none_);  // what padding links stand for
+    bits_[none_ / 8] = static_cast<std::uint8_t>(1u << none_ % 8);
   }
   // Copies the rows not met before to `out` (room for `count`) and marks them. Without branches: whether a
   // neighbour is new is a coin toss that no predictor learns.
   std::size_t take_new(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
     // Locals: a store through a byte pointer could change the members, so they would be read again each time.
-    std::uint8_t* const marks = marks_.data();
-    const std::uint8_t epoch = epoch_;
+    std::uint8_t* const bits = bits_.data();
     const std::uint32_t none = none_;
     std::size_t n = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint32_t row = std::min(rows[i], none);
+      const std::uint32_t byte = bits[row / 8], bit = 1u << row % 8;
       out[n] = row;
-      n += marks[row] != epoch;
-      marks[row] = epoch;
+      n += (byte & bit) == 0;
+      bits[row / 8] = static_cast<std::uint8_t>(byte | bit);
     }
+    met_.insert(met_.end(), out, out + n);
     return n;
   }
 
  private:
-  std::vector<std::uint8_t> marks_;
-  std::uint8_t epoch_ = 0;
+  std::vector<std::uint8_t> bits_;
+  std::vector<std::uint32_t> met_;
   std::uint32_t none_ = 0;
 };
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "index/beam_search.h"
-#include "index/code_matrix.h"
 #include "index/distance.h"
 #include "index/generation.h"
+#include "index/walk_scorer.h"
 
 namespace nestor::index {
 namespace {
@@ -40,9 +40,9 @@ WalkEffort WalkEffort::measure(const Generation& generation, const WidthGraph& g
   for (std::uint32_t i = 0; i < kWalks; ++i) {
     const auto row = static_cast<std::uint32_t>(generation.rows() * (2 * i + 1) / (2 * kWalks));
     code.assign(generation.quantizer(), metric, coded_row(generation, row).data());
-    const PrefixScorer score(generation.codes(), generation.quantizer(), code, graph.width);
     const auto count = [&](std::uint32_t explore, float gap) {
       const WalkLimits limits{.pool = explore, .explore = explore, .k = kCountedK, .keep = kCountedK, .gap = gap};
+      WalkScorer score(generation.codes(), generation.quantizer(), code, graph.width);
       return static_cast<double>(walk(graph.graph, score, limits, {}, scratch).evaluations) / kWalks;
     };
     effort.few_ += count(kFew, 0);

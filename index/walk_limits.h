@@ -21,7 +21,8 @@ struct WalkLimits {
 };
 
 struct WalkCounters {
-  std::uint64_t evaluations = 0;
+  std::uint64_t evaluations = 0;  // rows compared, in part at least
+  std::uint64_t finished = 0;     // rows compared to the end
   std::uint64_t hops = 0;
   bool stopped_by_gap = false;
   bool went_on = false;                  // the deferral rule widened the gap

@@ -1,6 +1,8 @@
 // AVX2 + FMA + F16C kernels. Built with -mavx2 -mfma -mf16c; entered only where the processor has them.
 #include <immintrin.h>
 
+#include <cstdint>
+
 #include "index/simd/kernels.h"
 
 namespace nestor::index::simd {
@@ -126,7 +128,10 @@ struct Split : Nibbles {
 
 // Pair sums of code products fit 16 bits: codes are at most 127, and 2 * 127 * 127 < 2^15.
 inline __m256i widen(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
+
+// One step of a sum over 64 codes; total() makes 32-bit sums of what add() collects over at most kMost steps.
 struct L2Step {
+  static constexpr std::size_t kMost = SIZE_MAX;
   static __m256i squares(__m256i q, __m256i x) {
     const __m256i d = _mm256_abs_epi8(_mm256_sub_epi8(q, x));
     return widen(_mm256_maddubs_epi16(d, d));
@@ -134,18 +139,22 @@ struct L2Step {
   static __m256i add(__m256i sum, Codes q, Codes x) {
     return _mm256_add_epi32(sum, _mm256_add_epi32(squares(q.a, x.a), squares(q.b, x.b)));
   }
+  static __m256i total(__m256i sum) { return sum; }
 };
 struct DotStep {
+  static constexpr std::size_t kMost = SIZE_MAX;
   static __m256i add(__m256i sum, Codes q, Codes x) {
     return _mm256_add_epi32(
         sum, _mm256_add_epi32(widen(_mm256_maddubs_epi16(x.a, q.a)), widen(_mm256_maddubs_epi16(x.b, q.b))));
   }
+  static __m256i total(__m256i sum) { return sum; }
 };
-struct NibbleDotStep {  // x at most 15: two pair sums still fit 16 bits
+struct NibbleDotStep {  // x at most 15: eight pair sums still fit 16 bits, 8 * 2 * 15 * 127 < 2^15
+  static constexpr std::size_t kMost = 4;
   static __m256i add(__m256i sum, Codes q, Codes x) {
-    return _mm256_add_epi32(sum,
-                            widen(_mm256_add_epi16(_mm256_maddubs_epi16(x.a, q.a), _mm256_maddubs_epi16(x.b, q.b))));
+    return _mm256_add_epi16(sum, _mm256_add_epi16(_mm256_maddubs_epi16(x.a, q.a), _mm256_maddubs_epi16(x.b, q.b)));
   }
+  static __m256i total(__m256i sum) { return widen(sum); }
 };
 
 inline int horizontal_sum(__m256i v) {
@@ -163,44 +172,86 @@ inline void prefetch_row(const CodeBatch& batch, std::size_t r, std::size_t byte
   }
 }
 
-// kRows rows at a time: one load of the query serves them all.
-template <class Source, class Step, std::size_t kRows>
-inline void sum_rows(const std::uint8_t* q, const CodeBatch& batch, std::size_t first, __m256i* sums) {
-  const std::uint8_t *rows[kRows], *trailing[kRows];
-  for (std::size_t j = 0; j < kRows; ++j) {
-    const std::size_t at = static_cast<std::size_t>(batch.rows[first + j]) * batch.stride;
-    rows[j] = batch.base + at;
-    trailing[j] = batch.trailing == nullptr ? nullptr : batch.trailing + at;
-    sums[j] = _mm256_setzero_si256();
+// Where a row's codes begin, and its trailing bits; whole codes have none and read none.
+struct RowCodes {
+  RowCodes(const CodeBatch& batch, std::uint32_t row) {
+    const std::size_t at = static_cast<std::size_t>(row) * batch.stride;
+    codes = batch.base + at;
+    trailing = batch.trailing == nullptr ? nullptr : batch.trailing + at;
   }
-  std::size_t i = 0;
-  for (; i + 64 <= batch.length; i += 64) {
-    const Codes y = Source::query(q + i);
-    for (std::size_t j = 0; j < kRows; ++j) sums[j] = Step::add(sums[j], y, Source::codes(rows[j], trailing[j], i));
-  }
-  if (i == batch.length) return;
-  const Codes y = Source::last_query(q + i);
-  for (std::size_t j = 0; j < kRows; ++j) sums[j] = Step::add(sums[j], y, Source::last_codes(rows[j], trailing[j], i));
+  const std::uint8_t *codes, *trailing;
+};
+
+// The sum over a row of kSteps * 64 codes, the query in the order of the row's codes.
+template <class Source, class Step, std::size_t kSteps>
+inline __m256i short_sum(const Codes* query, const CodeBatch& batch, std::uint32_t row) {
+  static_assert(kSteps <= Step::kMost);
+  const RowCodes at(batch, row);
+  __m256i sum = _mm256_setzero_si256();
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < kSteps; ++i) sum = Step::add(sum, query[i], Source::codes(at.codes, at.trailing, 64 * i));
+  return Step::total(sum);
 }
 
+// The same over any number of codes, by runs of as many steps as Step::total allows.
 template <class Source, class Step>
-inline void code_sums(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
-  const std::size_t bytes = batch.length / Source::kCodesPerByte;
+inline __m256i long_sum(const std::uint8_t* q, const CodeBatch& batch, std::uint32_t row) {
+  const RowCodes at(batch, row);
+  __m256i sum = _mm256_setzero_si256();
+  std::size_t i = 0;
+  while (i + 64 <= batch.length) {
+    __m256i run = _mm256_setzero_si256();
+    for (std::size_t step = 0; step < Step::kMost && i + 64 <= batch.length; ++step, i += 64)
+      run = Step::add(run, Source::query(q + i), Source::codes(at.codes, at.trailing, i));
+    sum = _mm256_add_epi32(sum, Step::total(run));
+  }
+  if (i == batch.length) return sum;
+  const __m256i half =
+      Step::add(_mm256_setzero_si256(), Source::last_query(q + i), Source::last_codes(at.codes, at.trailing, i));
+  return _mm256_add_epi32(sum, Step::total(half));
+}
+
+// Four rows at a time, the last row again and again where fewer are left: it is at hand, and a row alone costs as much
+// as three.
+template <class RowSum>
+inline void sum_by_fours(const CodeBatch& batch, std::size_t bytes, RowSum row_sum, std::int32_t* out) {
   const std::size_t ahead = batch.prefetch ? batch.count : 0;  // rows that may be sent for
   for (std::size_t r = 0; r < kPrefetchRows && r < ahead; ++r) prefetch_row(batch, r, bytes);
-  __m256i s[4];
-  std::size_t r = 0;
-  for (; r + 4 <= batch.count; r += 4) {
+  const std::uint32_t* const rows = batch.rows;
+  const std::size_t count = batch.count;
+  const auto row = [&](std::size_t r) { return rows[r < count ? r : count - 1]; };
+  for (std::size_t r = 0; r < count; r += 4) {
     for (std::size_t p = r + kPrefetchRows; p < r + kPrefetchRows + 4 && p < ahead; ++p) prefetch_row(batch, p, bytes);
-    sum_rows<Source, Step, 4>(q, batch, r, s);
-    const __m256i sum = _mm256_hadd_epi32(_mm256_hadd_epi32(s[0], s[1]), _mm256_hadd_epi32(s[2], s[3]));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + r),
-                     _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1)));
+    const __m256i first = _mm256_hadd_epi32(row_sum(row(r)), row_sum(row(r + 1)));
+    const __m256i four = _mm256_hadd_epi32(first, _mm256_hadd_epi32(row_sum(row(r + 2)), row_sum(row(r + 3))));
+    const __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+    if (r + 4 <= count) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + r), sums);
+    } else {
+      alignas(16) std::int32_t few[4];
+      _mm_store_si128(reinterpret_cast<__m128i*>(few), sums);
+      for (std::size_t i = r; i < count; ++i) out[i] = few[i - r];
+    }
   }
-  for (; r < batch.count; ++r) {
-    sum_rows<Source, Step, 1>(q, batch, r, s);
-    out[r] = horizontal_sum(s[0]);
-  }
+}
+
+template <class Source, class Step, std::size_t kSteps>
+inline void short_sums(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  Codes query[kSteps];
+  for (std::size_t i = 0; i < kSteps; ++i) query[i] = Source::query(q + 64 * i);
+  sum_by_fours(
+      batch, batch.length / Source::kCodesPerByte,
+      [&](std::uint32_t row) { return short_sum<Source, Step, kSteps>(query, batch, row); }, out);
+}
+
+// What walks compare, a few cache lines, has unrolled loops.
+template <class Source, class Step>
+inline void code_sums(const std::uint8_t* q, const CodeBatch& batch, std::int32_t* out) {
+  if (batch.length == 256) return short_sums<Source, Step, 4>(q, batch, out);
+  if (batch.length == 128) return short_sums<Source, Step, 2>(q, batch, out);
+  sum_by_fours(
+      batch, batch.length / Source::kCodesPerByte,
+      [&](std::uint32_t row) { return long_sum<Source, Step>(q, batch, row); }, out);
 }
 
 template <class Source>
@@ -251,7 +302,8 @@ void add_rows(const WeightedRows& rows, float* out, std::size_t n) {
   for (; i + 64 <= n; i += 64) add_columns<8>(rows, out, i);
   for (; i + 8 <= n; i += 8) add_columns<1>(rows, out, i);
   for (; i < n; ++i)
-    for (std::size_t r = 0; r < rows.count; ++r) out[i] += rows.weights[r] * rows.matrix[rows.rows[r] * rows.stride + i];
+    for (std::size_t r = 0; r < rows.count; ++r)
+      out[i] += rows.weights[r] * rows.matrix[rows.rows[r] * rows.stride + i];
 }
 
 void f16_from_f32(const float* in, std::uint16_t* out, std::size_t n) {
@@ -271,8 +323,9 @@ void f32_from_f16(const std::uint16_t* in, float* out, std::size_t n) {
 }  // namespace
 
 const Kernels& avx2_kernels() {
-  static const Kernels table{"avx2",     l2_f32,     dot_f32,   l2_f16,     dot_f16,      l2<Whole>,   dot<Whole>,
-                             l2<Coarse>, dot_coarse, l2<Split>, dot<Split>, l2_code_pair, add_rows, f16_from_f32, f32_from_f16};
+  static const Kernels table{"avx2",     l2_f32,       dot_f32,    l2_f16,       dot_f16,
+                             l2<Whole>,  dot<Whole>,   l2<Coarse>, dot_coarse,   l2<Split>,
+                             dot<Split>, l2_code_pair, add_rows,   f16_from_f32, f32_from_f16};
   return table;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "index/beam_search.h"
+#include "index/walk_scorer.h"
 #include "index/code_matrix.h"
 #include "index/error.h"
 #include "index/graph_builder.h"
@@ -86,7 +87,7 @@ TEST_CASE("the walk finds what a scan over the codes finds") {
     for (int i = 0; i < 50; ++i) {
       QueryCode q;
       q.assign(f.quantizer, metric, queries.data() + i * Fixture::kDim);
-      const PrefixScorer score(f.matrix, f.quantizer, q, 64);
+      WalkScorer score(f.matrix, f.quantizer, q, 64);
       const WalkCounters c = walk(g, score, {200, 200, 10, 10, 0}, {}, scratch);
       CHECK(c.evaluations < Fixture::kRows);
       std::vector<std::uint32_t> rows(Fixture::kRows), keys(Fixture::kRows);
@@ -111,9 +112,9 @@ TEST_CASE("a distance gap saves evaluations and a pool without one does not stop
   for (int i = 0; i < 30; ++i) {
     QueryCode q;
     q.assign(f.quantizer, Metric::l2, queries.data() + i * Fixture::kDim);
-    const PrefixScorer score(f.matrix, f.quantizer, q, 64);
-    const WalkCounters a = walk(g, score, {300, 300, 10, 20, 0.1f}, {}, scratch);
-    const WalkCounters b = walk(g, score, {300, 300, 10, 20, 0}, {}, scratch);
+    WalkScorer first(f.matrix, f.quantizer, q, 64), second(f.matrix, f.quantizer, q, 64);
+    const WalkCounters a = walk(g, first, {300, 300, 10, 20, 0.1f}, {}, scratch);
+    const WalkCounters b = walk(g, second, {300, 300, 10, 20, 0}, {}, scratch);
     with_gap += a.evaluations;
     without += b.evaluations;
     CHECK_FALSE(b.stopped_by_gap);
