@@ -6,6 +6,7 @@
 
 #include "index/distance.h"
 #include "index/error.h"
+#include "index/lanes.h"
 
 namespace nestor::index {
 
@@ -39,21 +40,24 @@ void prepare_vector(const CollectionOptions& options, std::span<const float> in,
 }
 
 std::vector<float> query_values(const CollectionOptions& options, std::span<const float> query) {
-  for (std::size_t j = 0; j < query.size(); ++j)
+  // A sum of magnitudes is finite when all of them are; only a sum that is not has to be looked into.
+  const bool finite =
+      std::isfinite(lane_sum(query.size(), [&](std::size_t j) { return static_cast<double>(std::fabs(query[j])); }));
+  for (std::size_t j = 0; !finite && j < query.size(); ++j)
     if (!std::isfinite(query[j]))
       throw Error(ErrorCode::invalid_argument, "query coordinate " + std::to_string(j) + " is not a finite number");
   std::vector<float> values(query.begin(), query.end());
   if (options.metric != Metric::cosine) return values;
-  double norm = 0;
-  for (const float x : values) norm += static_cast<double>(x) * x;
+  const double norm =
+      lane_sum(values.size(), [&](std::size_t j) { return static_cast<double>(values[j]) * values[j]; });
   if (!(norm > 0)) throw Error(ErrorCode::invalid_argument, "a zero query has no direction: cosine cannot rank by it");
   const double inverse = 1.0 / std::sqrt(norm);
   for (float& x : values) x = static_cast<float>(x * inverse);
   return values;
 }
 
-PreparedQuery prepare_query(const CollectionOptions& options, const Generation& generation, std::span<const float> query,
-                            const SearchOptions& search) {
+PreparedQuery prepare_query(const CollectionOptions& options, const Generation& generation,
+                            std::span<const float> query, const SearchOptions& search) {
   const bool is_short = query.size() != options.dim;
   if (is_short && (!std::binary_search(options.widths.begin(), options.widths.end(), query.size())))
     throw Error(ErrorCode::invalid_argument, "Vector dimension error: expected dim: " + std::to_string(options.dim) +

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <string>
 
 #include "index/error.h"
+#include "index/lanes.h"
 #include "index/simd/kernels.h"
 
 namespace nestor::index {
@@ -21,9 +23,9 @@ struct Header {
 };
 constexpr std::uint32_t kVersion = 2, kVersionOfOneStep = 1;
 
-// How much an error of the leading bits counts beside one of the whole code where steps are a coordinate's own: walks go
-// by them, and what they lose is found again by re-scoring a longer list. With one step for all, the coordinates that
-// would be clipped are the widest, which decide; there only the whole code counts.
+// How much an error of the leading bits counts beside one of the whole code where steps are a coordinate's own: walks
+// go by them, and what they lose is found again by re-scoring a longer list. With one step for all, the coordinates
+// that would be clipped are the widest, which decide; there only the whole code counts.
 double leading_share(Steps steps) { return steps == Steps::per_coordinate ? 1.0 / 8 : 0.0; }
 
 // Mean squared error per coordinate when centred values are clipped to [-range, range].
@@ -153,8 +155,7 @@ void Quantizer::encode(const float* row, std::uint8_t* out) const {
 }
 
 float Quantizer::encode_dot_query(const float* query, std::int8_t* out) const {
-  float largest = 1e-30f;
-  for (std::size_t j = 0; j < dim(); ++j) largest = std::max(largest, std::fabs(query[j] * steps_[j]));
+  const float largest = lane_max(dim(), 1e-30f, [&](std::size_t j) { return std::fabs(query[j] * steps_[j]); });
   const float alpha = 127.0f / largest;
   for_each_band(reinterpret_cast<std::uint8_t*>(out), [&](std::size_t j, std::size_t n, std::uint8_t* band) {
     for (std::size_t i = 0; i < n; ++i) {
@@ -204,17 +205,28 @@ void QueryCode::assign(const Quantizer& quantizer, Metric metric, const float* q
   }
   const float alpha = quantizer.encode_dot_query(query, reinterpret_cast<std::int8_t*>(code_.data()));
   const double unit = alpha;  // dot sums per 1.0 of dot product
-  offset_dots_.assign(quantizer.dim() + 1, 0.0);
-  double norm = 0;
-  for (std::size_t j = 0; j < quantizer.dim(); ++j) {
-    offset_dots_[j + 1] = offset_dots_[j] + static_cast<double>(query[j]) * quantizer.offset(j) * unit;
-    norm += static_cast<double>(query[j]) * query[j];
+  offset_dots_.clear();
+  double dots = 0;
+  std::uint32_t from = 0;
+  for (const std::uint32_t width : quantizer.widths()) {
+    const auto product = [&](std::size_t i) {
+      return static_cast<double>(query[from + i]) * quantizer.offset(from + i);
+    };
+    dots += lane_sum(width - from, product) * unit;
+    offset_dots_.push_back({width, dots});
+    from = width;
   }
-  numerator_ = (metric == Metric::cosine ? 1.0 : std::sqrt(norm) * quantizer.max_norm()) * unit;
+  const auto square = [&](std::size_t j) { return static_cast<double>(query[j]) * query[j]; };
+  const double bound =
+      metric == Metric::cosine ? 1.0 : std::sqrt(lane_sum(quantizer.dim(), square)) * quantizer.max_norm();
+  numerator_ = bound * unit;
 }
 
 std::int64_t QueryCode::base(std::uint32_t width) const {
-  return l2_ ? 0 : std::llround(numerator_ - offset_dots_[width]);
+  if (l2_) return 0;
+  for (const auto& [known, dots] : offset_dots_)
+    if (known == width) return std::llround(numerator_ - dots);
+  throw Error(ErrorCode::internal, "width " + std::to_string(width) + " is not one the codes are cut at");
 }
 
 }  // namespace nestor::index

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "index/types.h"
@@ -39,6 +40,7 @@ class Quantizer {
                          Steps steps = Steps::shared);
 
   std::size_t dim() const { return offsets_.size(); }
+  std::span<const std::uint32_t> widths() const { return widths_; }
   float step(std::size_t coordinate) const { return steps_[coordinate]; }
   bool shares_step() const { return std::adjacent_find(steps_.begin(), steps_.end(), std::not_equal_to<>{}) == steps_.end(); }
   float max_norm() const { return max_norm_; }  // largest |x| of the sample
@@ -81,14 +83,16 @@ class QueryCode {
   bool is_l2() const { return l2_; }
   const std::uint8_t* l2_code() const { return code_.data(); }
   const std::int8_t* dot_code() const { return reinterpret_cast<const std::int8_t*>(code_.data()); }
-  // Key of an empty prefix: keys are base(width) - dot sums for dot and cosine, plain sums for l2.
+  // Key of an empty prefix: keys are base(width) - dot sums for dot and cosine, plain sums for l2. width: one of the
+  // quantizer's.
   std::int64_t base(std::uint32_t width) const;
 
  private:
   std::vector<std::uint8_t> code_;
   bool l2_ = true;
   double numerator_ = 0;             // (bound) in units of the dot sum
-  std::vector<double> offset_dots_;  // prefix sums of q_j * offset_j, in units of the dot sum
+  // Per width: the sum of q_j * offset_j over the prefix, in units of the dot sum.
+  std::vector<std::pair<std::uint32_t, double>> offset_dots_;
 };
 
 }  // namespace nestor::index
