@@ -39,7 +39,7 @@ void Collection::Impl::load() {
   records->for_each_dead([&](Slot slot) { dead->insert(slot); });
   auto generation = load_generation();
   auto tail = read_tail(generation);
-  replace_view({std::move(generation), std::move(tail), dead, records, nullptr});
+  replace_view({std::move(generation), std::move(tail), dead, records, nullptr, std::make_shared<LiveShare>()});
   load_certificates();
 }
 
@@ -105,6 +105,7 @@ void Collection::Impl::put_in_force(std::shared_ptr<const Generation> generation
   tail->publish();
   View next = *before;
   next.generation = std::move(generation);
+  next.live_share = std::make_shared<LiveShare>();
   next.tail = std::move(tail);
   replace_view(std::move(next));
 }
@@ -234,6 +235,7 @@ void Collection::Impl::take_over(StoreSuccessor& successor, RowMigration& migrat
   renumbering->from = next.numbering();
   renumbering->new_slot = migration.take_map();
   next.generation = std::move(generation);
+  next.live_share = std::make_shared<LiveShare>();
   next.tail = std::move(tail);
   next.dead = now_dead;
   next.records = successor.records();

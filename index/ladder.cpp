@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <string>
 
 #include "index/beam_search.h"
@@ -155,6 +156,54 @@ void fill_stages(LadderPlan& plan, const SearchOptions& options, const Collectio
   plan.explore = options.candidates_to_explore.value_or(std::max(plan.keep, plan.gap > 0 ? kDefaultPool : 0u));
 }
 
+// A walk counts candidates, dead ones too: they lead on, but the k-th neighbour, the shortlist and the effort are of the
+// living. Where a share of the rows is dead, so many more candidates are met before as many living ones are.
+// (Measured at 40 % dead rows, before: recall 0.974 instead of 0.991 with a gap, 0.895 instead of 0.909 without.)
+WalkLimits limits_of_walk(const LadderPlan& plan, const RowFilter& filter, std::uint32_t k, double live_share) {
+  constexpr double kLeastShare = 1.0 / 16;
+  const double share = std::clamp(live_share, kLeastShare, 1.0);
+  const auto met = [&](std::uint32_t living) {
+    return static_cast<std::uint32_t>(std::min(std::ceil(living / share), 65536.0));
+  };
+  // With a gap the pool is seldom used up, and a longer one would lose its exact order.
+  const std::uint32_t most = plan.gap > 0 ? std::max(plan.pool, kSortedPool) : 65536u;
+  WalkLimits limits;
+  limits.pool = std::max(plan.pool, std::min(met(plan.pool), most));
+  limits.explore = std::min(std::max(plan.explore, met(plan.explore)), limits.pool);
+  limits.k = std::min(met(k), limits.pool);
+  limits.gap = plan.gap;
+  limits.deferral = plan.deferral ? &*plan.deferral : nullptr;
+  // A bucket queue keeps no more than it is asked for: what the filter will drop must be kept beside.
+  const bool all_count = filter.passes_all() || (!filter.restricts() && limits.pool <= kSortedPool);
+  limits.keep = all_count ? std::min(met(plan.keep), limits.pool) : limits.pool;
+  return limits;
+}
+
+// The share of the living among the first candidates of a walk, which are in order.
+double live_share_near(const RowFilter& filter, std::size_t count, const LadderScratch& s) {
+  const std::size_t n = std::min(count, s.walk.found.size());
+  if (n == 0) return 1;
+  std::size_t alive = 0;
+  for (std::size_t i = 0; i < n; ++i) alive += filter(row_of(s.walk.found[i]));
+  return static_cast<double>(alive) / static_cast<double>(n);
+}
+
+// The walk; a second one where deaths gather around the query.
+WalkCounters walk_among_living(WalkScorer& score, const LadderPlan& plan,
+                               const RowFilter& filter, std::uint32_t k, LadderScratch& s) {
+  constexpr double kGatheredShare = 0.75;
+  const WalkLimits limits = limits_of_walk(plan, filter, k, plan.live_share);
+  const WalkCounters walked = walk(plan.graph->graph, score, limits, plan.entries, s.walk);
+  if (filter.passes_all() || filter.restricts() || limits.pool > kSortedPool) return walked;
+  const double share = live_share_near(filter, limits.keep, s);
+  if (share >= kGatheredShare * plan.live_share) return walked;
+  WalkCounters again = walk(plan.graph->graph, score, limits_of_walk(plan, filter, k, share), plan.entries, s.walk);
+  again.evaluations += walked.evaluations;
+  again.finished += walked.finished;
+  again.hops += walked.hops;
+  return again;
+}
+
 // The walk's best allowed candidates become the shortlist.
 void collect_shortlist(const RowFilter& filter, std::uint32_t keep, LadderScratch& s) {
   s.candidates.clear();
@@ -256,10 +305,7 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
   s.code.assign(generation.quantizer(), metric, query.coded());
   WalkScorer score(generation.codes(), generation.quantizer(), s.code, plan.walk_width);
   const CodeMatrix& codes = generation.codes();
-  // A bucket queue keeps no more than it is asked for: what the filter will drop must be kept beside.
-  const std::uint32_t keep = filter.passes_all() ? plan.keep : plan.pool;
-  const WalkLimits limits{plan.pool, plan.explore, k, keep, plan.gap, plan.deferral ? &*plan.deferral : nullptr};
-  const WalkCounters walked = walk(plan.graph->graph, score, limits, plan.entries, s.walk);
+  const WalkCounters walked = walk_among_living(score, plan, filter, k, s);
   collect_shortlist(filter, plan.keep, s);
   answer.shortlist = s.candidates.size();
   answer.exit_stage = walked.went_on ? "second look" : walked.stopped_by_gap ? "distance gap" : "candidates explored";

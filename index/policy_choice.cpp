@@ -30,6 +30,7 @@ struct Questions {
   std::vector<std::uint32_t> rows;
   std::vector<PreparedQuery> queries;
   std::vector<std::vector<std::uint32_t>> nearest;  // ascending row numbers
+  double live_share = 1;
 };
 
 std::vector<float> stored_row(const RowMatrix& matrix, std::uint32_t row) {
@@ -54,6 +55,7 @@ Questions ask_exactly(const Generation& generation, const CollectionOptions& opt
   const std::vector<std::uint32_t> all = list_rows(generation, dead, {});
   const std::size_t n = std::min(kPolicyQueries, all.size());
   Questions out;
+  out.live_share = static_cast<double>(all.size()) / static_cast<double>(generation.rows());
   for (std::size_t i = 0; i < n; ++i) {
     // From the middle of each stretch: rows often stand in an order that says something.
     const std::uint32_t row = all[(2 * i + 1) * all.size() / (2 * n)];
@@ -79,7 +81,8 @@ double recall_at(const Generation& generation, const CollectionOptions& options,
   SearchOptions search;
   search.k = kNeighbours + 1;
   search.distance_gap = gap;
-  const LadderPlan plan = plan_ladder(options, generation, search);
+  LadderPlan plan = plan_ladder(options, generation, search);
+  plan.live_share = questions.live_share;
   const RowFilter filter(generation, dead, {});
   std::atomic<std::size_t> found{0}, wanted{0};
   parallel_blocks(questions.rows.size(), 8, threads, [&](std::size_t first, std::size_t last) {

@@ -28,6 +28,7 @@ class ViewSearch {
     SearchOptions with_width = search_;
     with_width.width = queries.front().width;
     LadderPlan plan = plan_ladder(options_, generation_, with_width);
+    plan.live_share = view_.live_share->of(generation_, dead_);
     const std::size_t allowed = allowed_rows();
     std::vector<const PreparedQuery*> all;
     for (const PreparedQuery& query : queries) all.push_back(&query);

@@ -8,6 +8,7 @@
 
 #include "index/collection.h"
 #include "index/generation.h"
+#include "index/live_share.h"
 #include "index/record_store.h"
 #include "index/tail.h"
 
@@ -26,6 +27,7 @@ struct View {
   std::shared_ptr<DeadSlots> dead;
   std::shared_ptr<RecordStore> records;
   std::shared_ptr<const Renumbering> renumbering;  // null: never compacted since it was opened
+  std::shared_ptr<LiveShare> live_share = std::make_shared<LiveShare>();  // of this generation
 
   std::uint64_t numbering() const { return records->numbering(); }
 };
