@@ -187,6 +187,7 @@ CollectionInfo Collection::info() const {
   info.sequence = impl_->last_sequence.load();
   info.generation_sequence = view->generation->sequence();
   info.building = impl_->building.load();
+  info.read_only_because = view->records->write_trouble();
   info.memory = view->generation->memory();
   info.memory.tail = view->tail->bytes();
   if (!view->generation->graphs().empty()) {

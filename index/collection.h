@@ -125,6 +125,7 @@ struct CollectionInfo {
   Sequence sequence = 0;
   Sequence generation_sequence = 0;  // 0: no generation
   bool building = false;
+  std::string read_only_because;  // empty: it takes writes, see RecordStore::write_trouble
   MemoryReport memory;
 };
 

@@ -79,6 +79,9 @@ class RecordStore {
   // threads: those that wait together share one sync. A throw leaves it unknown which of them are.
   virtual void sync(Sequence sequence) = 0;
 
+  // Why it takes no writes at the moment (a full disk, for instance); empty: it takes them. It recovers by itself.
+  virtual std::string write_trouble() const { return {}; }
+
   virtual StoreState state() const = 0;
   // Slots of live points, kNoSlot where the id is unknown. out.size() == ids.size().
   virtual void find(std::span<const PointId> ids, std::span<Slot> out) const = 0;

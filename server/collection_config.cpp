@@ -220,8 +220,12 @@ std::string info_json(const OpenCollection& target, const std::string& attribute
   const bool busy = info.building || collection.wants_build();
   const int segments = (info.generation_sequence > 0) + (info.tail_rows > 0);
   json out;
-  out["status"] = busy ? "yellow" : "green";
-  out["optimizer_status"] = "ok";
+  const std::string& trouble = info.read_only_because;
+  out["status"] = busy || !trouble.empty() ? "yellow" : "green";
+  if (trouble.empty())
+    out["optimizer_status"] = "ok";
+  else
+    out["optimizer_status"]["error"] = "read-only for now: " + trouble;
   out["indexed_vectors_count"] = info.indexed_points;
   out["points_count"] = info.points;
   out["segments_count"] = std::max(segments, 1);

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,23 +28,29 @@ inline std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data()
 // A RocksDB with its column families; closes them in the right order.
 class OpenDatabase {
  public:
-  OpenDatabase(const rocksdb::DBOptions& options, const std::string& directory, const StoreResources& resources) {
-    rocksdb::DB* db = nullptr;
-    check(rocksdb::DB::Open(options, directory, column_families(resources), &handles_, &db), "open " + directory);
-    db_.reset(db);
+  OpenDatabase(const rocksdb::DBOptions& options, const std::string& directory, const StoreResources& resources)
+      : options_(options), directory_(directory), families_(column_families(resources)) {
+    check(open(), "open " + directory_);
   }
-  ~OpenDatabase() {
-    // Flushed on the way out, a large log need not be replayed at the next start. Nothing depends on it.
-    constexpr std::uint64_t kWorthFlushing = std::uint64_t{16} << 20;
-    std::uint64_t unflushed = 0;
-    if (db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &unflushed) &&
-        unflushed > kWorthFlushing)
-      db_->Flush({}, handles_).PermitUncheckedError();
-    for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
-    db_->Close().PermitUncheckedError();
-  }
+  ~OpenDatabase() { close(); }
   OpenDatabase(const OpenDatabase&) = delete;
   OpenDatabase& operator=(const OpenDatabase&) = delete;
+
+  // Keeps it from being opened anew. Throws Error unavailable when that has left it closed.
+  std::shared_lock<std::shared_mutex> use() const {
+    std::shared_lock lock(mutex_);
+    if (!db_) throw index::Error(index::ErrorCode::unavailable, directory_ + " could not be opened again");
+    return lock;
+  }
+
+  // Closes and opens it, when nobody uses it; what fails is then open for reading only. REQUIRES that nobody writes.
+  rocksdb::Status reopen() {
+    const std::unique_lock lock(mutex_);
+    if (db_) close();
+    const rocksdb::Status status = open();
+    if (!status.ok()) open_for_reading().PermitUncheckedError();
+    return status;
+  }
 
   rocksdb::DB& operator*() const { return *db_; }
   rocksdb::DB* operator->() const { return db_.get(); }
@@ -71,8 +79,37 @@ class OpenDatabase {
     options.readahead_size = std::size_t{1} << 20;
     return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, family(f)));
   }
-
  private:
+  rocksdb::Status open() {
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status status = rocksdb::DB::Open(options_, directory_, families_, &handles_, &db);
+    if (status.ok()) db_.reset(db);
+    return status;
+  }
+  rocksdb::Status open_for_reading() {
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options_, directory_, families_, &handles_, &db);
+    if (status.ok()) db_.reset(db);
+    return status;
+  }
+  void close() {
+    if (!db_) return;
+    // Flushed on the way out, a large log need not be replayed at the next start. Nothing depends on it.
+    constexpr std::uint64_t kWorthFlushing = std::uint64_t{16} << 20;
+    std::uint64_t unflushed = 0;
+    if (db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &unflushed) &&
+        unflushed > kWorthFlushing)
+      db_->Flush({}, handles_).PermitUncheckedError();
+    for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+    db_->Close().PermitUncheckedError();
+    handles_.clear();
+    db_.reset();
+  }
+
+  const rocksdb::DBOptions options_;
+  const std::string directory_;
+  const std::vector<rocksdb::ColumnFamilyDescriptor> families_;
+  mutable std::shared_mutex mutex_;  // over uses; exclusively, while it is opened anew
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
   std::unique_ptr<rocksdb::DB> db_;
 };

@@ -24,6 +24,8 @@ ErrorCode code_of_io_error(const rocksdb::Status& status) {
   return ErrorCode::internal;
 }
 
+}  // namespace
+
 ErrorCode code_of(const rocksdb::Status& status) {
   switch (status.code()) {
     case rocksdb::Status::kNotFound:
@@ -38,8 +40,6 @@ ErrorCode code_of(const rocksdb::Status& status) {
     default: return ErrorCode::internal;
   }
 }
-
-}  // namespace
 
 void check(const rocksdb::Status& status, std::string_view action) {
   if (status.ok()) return;

@@ -3,6 +3,8 @@
 
 #include <string_view>
 
+#include "index/error.h"
+
 namespace rocksdb {
 class Status;
 }
@@ -14,5 +16,8 @@ namespace nestor::storage {
 // time-out -> unavailable, anything else -> internal. `action` completes "cannot ...", e.g. "write to /data/x".
 // A NotFound is an error here: callers that expect a miss look at the status first.
 void check(const rocksdb::Status& status, std::string_view action);
+
+// The code alone, of a status that is not ok.
+index::ErrorCode code_of(const rocksdb::Status& status);
 
 }  // namespace nestor::storage

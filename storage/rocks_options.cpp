@@ -82,6 +82,9 @@ std::shared_ptr<StoreResources> make_store_resources(const StoreMemory& memory) 
 rocksdb::DBOptions database_options(const StoreResources& resources) {
   rocksdb::DBOptions options;
   options.write_buffer_manager = resources.write_buffers;
+  // No resuming by itself after a failed write: RocksDB of Debian is built with assertions, and one of them ends the
+  // process when a log that failed is touched again. RocksStore opens it anew instead.
+  options.max_bgerror_resume_count = 0;
   // One writer at a time (RocksStore's mutex); inserting with a hint needs this off.
   options.allow_concurrent_memtable_write = false;
   options.max_open_files = 256;

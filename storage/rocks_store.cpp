@@ -55,15 +55,11 @@ index::StoreState RocksStore::read_state(const std::filesystem::path& directory)
 }
 
 void RocksStore::checkpoint(const std::filesystem::path& directory) const {
+  const auto in_use = impl_->db.use();
   rocksdb::Checkpoint* made = nullptr;
   check(rocksdb::Checkpoint::Create(&*impl_->db, &made), "prepare a checkpoint of " + impl_->directory);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   check(checkpoint->CreateCheckpoint(directory.string()), "copy " + impl_->directory + " to " + directory.string());
-}
-
-void RocksStore::refuse_writes(const std::string& reason) {
-  const std::lock_guard write_lock(impl_->write_mutex);
-  impl_->refusal = reason;
 }
 
 void RocksStore::remove_when_closed() { impl_->remove_when_closed = true; }
@@ -72,80 +68,8 @@ const index::CollectionOptions& RocksStore::options() const { return impl_->reco
 const std::string& RocksStore::attributes() const { return impl_->record.attributes; }
 index::StoreState RocksStore::state() const { return impl_->current(); }
 
-void RocksStore::write(const index::WriteOperation& operation) {
-  const std::lock_guard write_lock(impl_->write_mutex);
-  impl_->check_open_for_writes();
-  const index::StoreState before = impl_->current();
-  if (operation.sequence <= before.sequence) return;
-
-  const std::size_t bytes = estimated_batch_bytes(operation, impl_->codec);
-  if (bytes > kMaxOperationBytes)
-    throw Error(ErrorCode::resource_exhausted, "one write of " + std::to_string(bytes >> 20) + " MiB, the limit is " +
-                                                   std::to_string(kMaxOperationBytes >> 20) +
-                                                   " MiB: write fewer points at a time");
-  rocksdb::WriteBatch batch(bytes);
-  const auto terms = impl_->current_terms();
-  const BatchContext context = batch_context(before, terms->extractor.get());
-  const index::StoreState after = append_operation(operation, context, batch);
-  // Without somebody to make terms the indexes fall behind, and say so in the same batch.
-  std::optional<TermState> behind;
-  if (!terms->extractor && std::any_of(terms->indexes.begin(), terms->indexes.end(),
-                                       [](const PayloadIndex& each) { return each.complete; })) {
-    behind = *terms;
-    for (PayloadIndex& each : behind->indexes) each.complete = false;
-    impl_->put_terms_record(*behind, batch);
-  }
-  check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "write to " + impl_->directory);
-
-  if (behind) impl_->replace_terms(*std::move(behind));
-  const std::lock_guard state_lock(impl_->state_mutex);
-  impl_->state = after;
-}
-
-void RocksStore::sync(index::Sequence sequence) {
-  if (options().sync == index::SyncPolicy::every_write) impl_->sync_log(sequence);
-}
-
-BatchContext RocksStore::batch_context(const index::StoreState& before, const TermExtractor* terms) const {
-  return {impl_->db.families(),
-          impl_->codec,
-          before,
-          [this](Slot slot) { return header(slot); },
-          [this](Slot slot) { return read_payload(slot); },
-          terms};
-}
-
-void RocksStore::put(std::span<const index::StoredRow> rows) {
-  rocksdb::WriteBatch batch;
-  const auto terms = impl_->current_terms();
-  const BatchContext context = batch_context({}, terms->extractor.get());
-  for (const index::StoredRow& row : rows) append_row(row, context, batch);
-  check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "write to " + impl_->directory);
-}
-
-void RocksStore::bury(std::span<const Slot> slots) {
-  rocksdb::WriteBatch batch;
-  const auto terms = impl_->current_terms();
-  const BatchContext context = batch_context({}, terms->extractor.get());
-  for (const Slot slot : slots) {
-    const auto row = header(slot);
-    if (!row) throw Error(ErrorCode::data_loss, impl_->directory + " has lost slot " + std::to_string(slot));
-    Slot current = index::kNoSlot;
-    find({&row->id, 1}, {&current, 1});
-    append_burial(*row, current == slot, context, batch);
-  }
-  check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "write to " + impl_->directory);
-}
-
-void RocksStore::seal(const index::StoreState& state) {
-  const std::lock_guard write_lock(impl_->write_mutex);
-  check(impl_->db->Put(durable(), impl_->db.family(kMetaFamily), slice(kStateKey), slice(encode_state(state).view())),
-        "write to " + impl_->directory);
-  const std::lock_guard state_lock(impl_->state_mutex);
-  impl_->state = state;
-}
-
 void RocksStore::find(std::span<const index::PointId> ids, std::span<Slot> out) const {
+  const auto in_use = impl_->db.use();
   constexpr std::size_t kAtOnce = 128;
   std::array<IdKey, kAtOnce> keys;
   std::array<rocksdb::Slice, kAtOnce> slices;
@@ -170,12 +94,14 @@ void RocksStore::find(std::span<const index::PointId> ids, std::span<Slot> out) 
 }
 
 std::optional<index::RowHeader> RocksStore::header(Slot slot) const {
+  const auto in_use = impl_->db.use();
   const auto bytes = impl_->db.get(kRowsFamily, encode_slot_key(slot).view(), "read a row header");
   if (!bytes) return std::nullopt;
   return decode_row_header(slot, *bytes);
 }
 
 bool RocksStore::read_vector(Slot slot, std::span<float> out) const {
+  const auto in_use = impl_->db.use();
   const VectorCodec& codec = impl_->codec;
   if (out.size() > codec.dim())
     throw Error(ErrorCode::invalid_argument, "asked for " + std::to_string(out.size()) +
@@ -201,10 +127,12 @@ bool RocksStore::read_vector(Slot slot, std::span<float> out) const {
 }
 
 std::string RocksStore::read_payload(Slot slot) const {
+  const auto in_use = impl_->db.use();
   return impl_->db.get(kPayloadsFamily, encode_slot_key(slot).view(), "read a payload").value_or(std::string());
 }
 
 void RocksStore::for_each_header(Slot first, const std::function<bool(const index::RowHeader&)>& visit) const {
+  const auto in_use = impl_->db.use();
   const auto rows = impl_->db.scan(kRowsFamily);
   const auto start = encode_slot_key(first);
   for (rows->Seek(slice(start.view())); rows->Valid(); rows->Next())
@@ -216,6 +144,7 @@ void RocksStore::for_each_header(Slot first, const std::function<bool(const inde
 // change is seen in both or in neither.
 void RocksStore::for_each_payload(
     Slot first, const std::function<bool(const index::RowHeader&, std::string_view payload)>& visit) const {
+  const auto in_use = impl_->db.use();
   rocksdb::ManagedSnapshot snapshot(&*impl_->db);
   const auto rows = impl_->db.scan(kRowsFamily, snapshot.snapshot());
   const auto payloads = impl_->db.scan(kPayloadsFamily, snapshot.snapshot());
@@ -233,6 +162,7 @@ void RocksStore::for_each_payload(
 
 void RocksStore::for_each_vector(Slot first, Slot last, std::uint32_t width,
                                  const std::function<bool(Slot, std::span<const float>)>& visit) const {
+  const auto in_use = impl_->db.use();
   if (width == 0 || width > impl_->codec.dim())
     throw Error(ErrorCode::invalid_argument,
                 "width " + std::to_string(width) + " is not in 1.." + std::to_string(impl_->codec.dim()));
@@ -240,6 +170,7 @@ void RocksStore::for_each_vector(Slot first, Slot last, std::uint32_t width,
 }
 
 void RocksStore::for_each_dead(const std::function<void(Slot)>& visit) const {
+  const auto in_use = impl_->db.use();
   const auto dead = impl_->db.scan(kDeadFamily);
   for (dead->SeekToFirst(); dead->Valid(); dead->Next()) visit(decode_slot_key(view(dead->key())));
   check(dead->status(), "scan dead slots");
@@ -247,6 +178,7 @@ void RocksStore::for_each_dead(const std::function<void(Slot)>& visit) const {
 
 std::vector<std::pair<index::PointId, Slot>> RocksStore::list(const std::optional<index::PointId>& first,
                                                               std::size_t limit) const {
+  const auto in_use = impl_->db.use();
   std::vector<std::pair<index::PointId, Slot>> found;
   const std::unique_ptr<rocksdb::Iterator> ids(
       impl_->db->NewIterator(rocksdb::ReadOptions(), impl_->db.family(kIdsFamily)));
@@ -259,11 +191,14 @@ std::vector<std::pair<index::PointId, Slot>> RocksStore::list(const std::optiona
 
 void RocksStore::write_certificates(const std::vector<index::Certificate>& certificates) {
   const std::string bytes = encode_certificates(certificates);
+  const std::lock_guard write_lock(impl_->write_mutex);
+  impl_->check_writable();
   check(impl_->db->Put(durable(), impl_->db.family(kMetaFamily), slice(kCertificatesKey), bytes),
         "write to " + impl_->directory);
 }
 
 std::vector<index::Certificate> RocksStore::read_certificates() const {
+  const auto in_use = impl_->db.use();
   const auto bytes = impl_->db.get(kMetaFamily, kCertificatesKey, "read the certificates");
   if (!bytes) return {};
   return decode_certificates(*bytes);

@@ -87,6 +87,7 @@ class RocksStore final : public index::RecordStore, public PayloadIndexes {
 
   void write(const index::WriteOperation& operation) override;
   void sync(index::Sequence sequence) override;
+  std::string write_trouble() const override;
   index::StoreState state() const override;
   void find(std::span<const index::PointId> ids, std::span<index::Slot> out) const override;
   std::optional<index::RowHeader> header(index::Slot slot) const override;

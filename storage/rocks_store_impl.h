@@ -1,7 +1,8 @@
 #pragma once
-// What a RocksStore is made of; rocks_store.cpp and rocks_store_indexes.cpp share it.
+// What a RocksStore is made of; rocks_store.cpp, rocks_store_writing.cpp and rocks_store_indexes.cpp share it.
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include "storage/rocks_store.h"
 #include "storage/term_index.h"
 #include "storage/vector_codec.h"
+#include "storage/write_health.h"
 
 namespace nestor::storage {
 
@@ -24,6 +26,7 @@ struct RocksStore::Impl {
   // Constant after construction.
   std::shared_ptr<StoreResources> resources;
   std::string directory;
+  std::shared_ptr<WriteHealth> health = std::make_shared<WriteHealth>();
   OpenDatabase db;
   CollectionRecord record;
   VectorCodec codec;
@@ -41,11 +44,17 @@ struct RocksStore::Impl {
   index::Sequence synced = 0;      // operations up to here are durable
   std::jthread interval_syncs;     // only with SyncPolicy::interval
   std::string refusal;             // why nothing may be written; guarded by write_mutex
+  std::chrono::steady_clock::time_point next_retry{};  // guarded by write_mutex
+
+  static rocksdb::DBOptions watched_by(const std::shared_ptr<WriteHealth>& health, rocksdb::DBOptions options) {
+    options.listeners.push_back(health);
+    return options;
+  }
 
   Impl(const std::filesystem::path& where, const std::shared_ptr<StoreResources>& shared)
       : resources(shared),
         directory(where.string()),
-        db(database_options(*shared), directory, *shared),
+        db(watched_by(health, database_options(*shared)), directory, *shared),
         record(decode_collection(db.get_required(kCollectionKey, directory))),
         codec(record.options),
         state(decode_state(db.get_required(kStateKey, directory))) {
@@ -92,43 +101,18 @@ struct RocksStore::Impl {
   Slot fill_some(const TermExtractor& extractor, Slot first);
   // Writes are let in between the steps: their rows get terms of their own. REQUIRES index_mutex.
   void fill(const PayloadIndex& target);
-  void check_open_for_writes() const;  // REQUIRES write_mutex
 
-  // ---- durability ----
+  // ---- writing: rocks_store_writing.cpp ----
 
+  // Throws while the disk takes no writes; every kRetryInterval one caller finds out whether it does again.
+  // REQUIRES write_mutex.
+  void check_writable();
   // Whoever comes while a sync is under way may not be covered by it, and waits for the next one, which is for all.
-  void sync_log(index::Sequence sequence) {
-    std::unique_lock lock(sync_mutex);
-    while (synced < sequence) {
-      if (syncing) {
-        sync_done.wait(lock);
-        continue;
-      }
-      syncing = true;
-      lock.unlock();
-      const index::Sequence covered = current().sequence;
-      const rocksdb::Status status = db->SyncWAL();
-      lock.lock();
-      syncing = false;
-      if (status.ok()) synced = std::max(synced, covered);
-      sync_done.notify_all();
-      check(status, "sync the log of " + directory + "; whether the last writes are durable is unknown");
-    }
-  }
-
-  // What fails here fails again with the next write, where somebody hears of it.
-  void sync_now_and_then(const std::stop_token& stop) {
-    std::mutex sleep_mutex;
-    std::condition_variable_any sleep;
-    while (!stop.stop_requested()) {
-      std::unique_lock lock(sleep_mutex);
-      sleep.wait_for(lock, stop, kSyncInterval, [] { return false; });
-      try {
-        sync_log(current().sequence);
-      } catch (const Error&) {
-      }
-    }
-  }
+  void sync_log(index::Sequence sequence);
+  rocksdb::Status sync_unless_troubled();
+  bool disk_takes_writes() const;
+  bool recover();  // opens the database anew. REQUIRES write_mutex
+  void sync_now_and_then(const std::stop_token& stop);
 };
 
 }  // namespace nestor::storage

@@ -9,13 +9,8 @@
 
 namespace nestor::storage {
 
-void RocksStore::Impl::check_open_for_writes() const {
-  if (!refusal.empty())
-    throw Error(ErrorCode::failed_precondition, directory + " takes no writes: " + refusal);
-}
-
 void RocksStore::Impl::change_terms(TermState next, std::uint32_t cleared) {
-  check_open_for_writes();
+  check_writable();
   next.extractor = next.indexes.empty() || !make_extractor ? nullptr : make_extractor(next.indexes);
   rocksdb::WriteBatch batch;
   if (cleared != 0) remove_all_terms(cleared, db.family(kTermsFamily), batch);
@@ -26,7 +21,7 @@ void RocksStore::Impl::change_terms(TermState next, std::uint32_t cleared) {
 
 Slot RocksStore::Impl::fill_some(const TermExtractor& extractor, Slot first) {
   constexpr std::size_t kRowsAtOnce = 4096;
-  check_open_for_writes();
+  check_writable();
   rocksdb::WriteBatch batch;
   TermWriter writer(extractor, db.family(kTermsFamily), batch);
   const auto rows = db.scan(kRowsFamily);
@@ -114,7 +109,8 @@ bool RocksStore::drop_index(const std::string& field) {
 std::vector<PayloadIndex> RocksStore::payload_indexes() const { return impl_->current_terms()->indexes; }
 
 std::shared_ptr<const TermReader> RocksStore::read_terms() const {
-  return storage::read_terms({*impl_->db, impl_->db.family(kMetaFamily), impl_->db.family(kTermsFamily), numbering()},
+  auto in_use = impl_->db.use();
+  return storage::read_terms({*impl_->db, impl_->db.family(kMetaFamily), impl_->db.family(kTermsFamily), numbering(), std::move(in_use)},
                              impl_->current_terms());
 }
 

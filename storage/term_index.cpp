@@ -47,12 +47,12 @@ std::string term_key(std::uint32_t number, std::string_view term) {
 
 class RocksTermReader final : public TermReader {
  public:
-  RocksTermReader(const TermSource& source, std::shared_ptr<const TermState> state)
-      : source_(source), state_(std::move(state)), snapshot_(&source.db) {
+  RocksTermReader(TermSource source, std::shared_ptr<const TermState> state)
+      : source_(std::move(source)), state_(std::move(state)), snapshot_(&source_.db) {
     rocksdb::ReadOptions options;
     options.snapshot = snapshot_.snapshot();
     std::string bytes;
-    check(source.db.Get(options, source.meta, rocksdb::Slice(kStateKey.data(), kStateKey.size()), &bytes),
+    check(source_.db.Get(options, source_.meta, rocksdb::Slice(kStateKey.data(), kStateKey.size()), &bytes),
           "read the state");
     next_slot_ = decode_state(bytes).next_slot;
   }
@@ -153,8 +153,8 @@ void remove_all_terms(std::uint32_t number, rocksdb::ColumnFamilyHandle* terms, 
   check(batch.DeleteRange(terms, term_key(number, {}), term_key(number + 1, {})), "fill a write batch");
 }
 
-std::shared_ptr<const TermReader> read_terms(const TermSource& source, std::shared_ptr<const TermState> state) {
-  return std::make_shared<const RocksTermReader>(source, std::move(state));
+std::shared_ptr<const TermReader> read_terms(TermSource source, std::shared_ptr<const TermState> state) {
+  return std::make_shared<const RocksTermReader>(std::move(source), std::move(state));
 }
 
 }  // namespace nestor::storage

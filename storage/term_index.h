@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -61,8 +62,9 @@ struct TermSource {
   rocksdb::ColumnFamilyHandle* meta;
   rocksdb::ColumnFamilyHandle* terms;
   std::uint64_t numbering;
+  std::shared_lock<std::shared_mutex> in_use;  // of the database
 };
 // `state` must have been current at some moment before; the store must outlive the reader.
-std::shared_ptr<const TermReader> read_terms(const TermSource& source, std::shared_ptr<const TermState> state);
+std::shared_ptr<const TermReader> read_terms(TermSource source, std::shared_ptr<const TermState> state);
 
 }  // namespace nestor::storage

@@ -27,6 +27,7 @@ constexpr const char* kExamples =
     "  nestor info --collection books --json";
 
 std::string state_of(const index::CollectionInfo& info) {
+  if (!info.read_only_because.empty()) return "read-only: " + info.read_only_because;
   if (info.building) return "building";
   if (info.generation_sequence == 0) return info.points < info.options.exact_below ? "exact search" : "no graph yet";
   return info.tail_rows == 0 ? "indexed" : "indexed, " + with_commas(info.tail_rows) + " in the tail";
@@ -103,6 +104,7 @@ nlohmann::json to_json(const std::string& name, const index::CollectionInfo& inf
           {"sequence", info.sequence},
           {"generation_sequence", info.generation_sequence},
           {"building", info.building},
+          {"read_only_because", info.read_only_because},
           {"dim", options.dim},
           {"metric", to_string(options.metric)},
           {"scalar_type", to_string(options.scalar_type)},

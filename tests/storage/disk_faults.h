@@ -23,6 +23,7 @@ struct KillPoint {
 void kill_at(const KillPoint& point);
 
 // From now on remembers in `journal` (empty: no more) how much of each file was synced, also after this process was killed.
+// A file whose sync failed stays at what was synced before, whatever later syncs say.
 void record_syncs(const std::filesystem::path& journal);
 // A power cut, after the fact: every file below `directory` loses what `journal` does not know as synced. Directory
 // entries are kept.

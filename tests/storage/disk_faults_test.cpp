@@ -14,6 +14,8 @@
 #include <cstdio>
 #include <iterator>
 #include <map>
+#include <mutex>
+#include <set>
 #include <stdexcept>
 #include <string_view>
 
@@ -31,6 +33,9 @@ struct Faults {
   std::uint64_t fails_at = 0;
   bool sticky = false;
   int error = EIO;
+
+  std::mutex mutex;
+  std::set<ino_t> dropped;  // files whose sync failed: the kernel forgets what it could not write
 
   std::atomic<bool> kills{false};
   KillPoint kill_point;
@@ -89,8 +94,24 @@ void note_sync(int fd) {
   SyncJournal* journal = g_journal;
   struct stat status {};
   if (journal == nullptr || ::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return;
+  {
+    const std::lock_guard lock(faults().mutex);
+    if (faults().dropped.contains(status.st_ino)) return;
+  }
   const std::uint64_t at = journal->count.fetch_add(1);
   if (at < std::size(journal->entries)) journal->entries[at] = {status.st_ino, static_cast<std::uint64_t>(status.st_size)};
+}
+
+bool sync_strikes(int fd) {
+  if (!strikes_fd(fd)) return false;
+  const int error = errno;
+  struct stat status {};
+  if (::fstat(fd, &status) == 0) {
+    const std::lock_guard lock(faults().mutex);
+    faults().dropped.insert(status.st_ino);
+  }
+  errno = error;
+  return true;
 }
 
 void maybe_die(const char* to, bool before) {
@@ -129,7 +150,13 @@ void kill_at(const KillPoint& point) {
   faults().kills = true;
 }
 
-void record_syncs(const std::filesystem::path& journal) { g_journal = journal.empty() ? nullptr : map_journal(journal); }
+void record_syncs(const std::filesystem::path& journal) {
+  {
+    const std::lock_guard lock(faults().mutex);
+    faults().dropped.clear();
+  }
+  g_journal = journal.empty() ? nullptr : map_journal(journal);
+}
 
 void lose_unsynced(const std::filesystem::path& directory, const std::filesystem::path& journal) {
   std::map<std::uint64_t, std::uint64_t> synced;
@@ -164,14 +191,14 @@ ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset) {
 }
 int fsync(int fd) {
   static const auto next = real<int(int)>("fsync");
-  if (strikes_fd(fd)) return -1;
+  if (sync_strikes(fd)) return -1;
   const int result = next(fd);
   if (result == 0) note_sync(fd);
   return result;
 }
 int fdatasync(int fd) {
   static const auto next = real<int(int)>("fdatasync");
-  if (strikes_fd(fd)) return -1;
+  if (sync_strikes(fd)) return -1;
   const int result = next(fd);
   if (result == 0) note_sync(fd);
   return result;
