@@ -1,7 +1,9 @@
 // Payload indexes: the answers of filters must not depend on them.
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <random>
+#include <thread>
 
 #include "server/filter_reader.h"
 #include "server/payload_terms.h"
@@ -144,6 +146,49 @@ TEST_CASE("filters answer the same with payload indexes, while points come, chan
   store.drop_indexes();
   CHECK(store.get("/collections/c").result()["payload_schema"].empty());
   // The cache of selections would answer for the indexes: a write empties it.
+  store.call("PUT", kPoints, R"({"points":[{"id":1000,"vector":[1,1]}]})");
+  store.call("POST", kPoints + "/delete", R"({"points":[1000]})");
+  for (const auto& [filter, ids] : answers) {
+    INFO(filter);
+    CHECK(store.ids(filter) == ids);
+  }
+}
+
+TEST_CASE("compactions take payload indexes along, with what changes meanwhile") {
+  Random random(20261126);
+  Indexed store;
+  for (int id = 0; id < 60; ++id) store.write(id, random.payload());
+  const auto collection = store.database->collection("c");
+  std::atomic<bool> done{false};
+  std::thread compactions([&] {
+    while (!done) {
+      collection->compact();
+      // One index goes and comes, too: at any moment of a compaction.
+      store.database->payload_indexes("c")->drop_index("word");
+      store.index("word", R"("keyword")");
+    }
+  });
+  for (int step = 0; step < 300; ++step) {
+    const std::string id = std::to_string(random.below(60));
+    switch (random.below(3)) {
+      case 0: store.write(std::stoi(id), random.payload()); break;
+      case 1: store.call("POST", kPoints + "/delete", R"({"points":[)" + id + "]}"); break;
+      default: store.call("PUT", kPoints + "/payload", R"({"points":[)" + id + R"(],"payload":)" + random.payload() + "}");
+    }
+    store.ids(random.filter(1));
+  }
+  done = true;
+  compactions.join();
+  collection->compact();
+  const auto indexes = store.database->payload_indexes("c")->payload_indexes();
+  CHECK(indexes.size() == kIndexes.size());
+  for (const auto& each : indexes) CHECK(each.complete);
+  std::vector<std::pair<std::string, std::string>> answers;
+  for (int i = 0; i < 200; ++i) {
+    const std::string filter = random.filter(2);
+    answers.emplace_back(filter, store.ids(filter));
+  }
+  store.drop_indexes();
   store.call("PUT", kPoints, R"({"points":[{"id":1000,"vector":[1,1]}]})");
   store.call("POST", kPoints + "/delete", R"({"points":[1000]})");
   for (const auto& [filter, ids] : answers) {
