@@ -72,7 +72,8 @@ def log_softmax(x):
 
 class HooksTest(unittest.TestCase):
     def setUp(self):
-        self.directory = tempfile.TemporaryDirectory()
+        # A store that is still referenced keeps its files, and RocksDB may tidy them while they are removed.
+        self.directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.database = nestor.Database(self.directory.name, background_builds=False)
         self.store = self.database.create_datastore("keys", DIM, dtype="float32")
         self.ids = np.random.default_rng(2).integers(VOCABULARY, size=(3, 20))
