@@ -85,6 +85,10 @@ class Walk {
     s_.coming.count = 0;
     const std::uint32_t own = entries.empty() ? descend(graph_, score_, counters_) : kNoSlot;
     if (entries.empty()) entries = {&own, 1};
+    if (limits.hidden != kNoSlot) {
+      s_.visited.take_new(&limits.hidden, 1, s_.arrived.rows.data());
+      if (own == limits.hidden) entries = {graph_.links(own), graph_.degree()};
+    }
     s_.arrived.count = s_.visited.take_new(entries.data(), entries.size(), s_.arrived.rows.data());
     do {
       const std::size_t kept = begin_arrived();

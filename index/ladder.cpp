@@ -156,8 +156,8 @@ void fill_stages(LadderPlan& plan, const SearchOptions& options, const Collectio
   plan.explore = options.candidates_to_explore.value_or(std::max(plan.keep, plan.gap > 0 ? kDefaultPool : 0u));
 }
 
-// A walk counts candidates, dead ones too: they lead on, but the k-th neighbour, the shortlist and the effort are of the
-// living. Where a share of the rows is dead, so many more candidates are met before as many living ones are.
+// A walk counts candidates, dead ones too: they lead on, but the k-th neighbour, the shortlist and the effort are of
+// the living. Where a share of the rows is dead, so many more candidates are met before as many living ones are.
 // (Measured at 40 % dead rows, before: recall 0.974 instead of 0.991 with a gap, 0.895 instead of 0.909 without.)
 WalkLimits limits_of_walk(const LadderPlan& plan, const RowFilter& filter, std::uint32_t k, double live_share) {
   constexpr double kLeastShare = 1.0 / 16;
@@ -173,6 +173,7 @@ WalkLimits limits_of_walk(const LadderPlan& plan, const RowFilter& filter, std::
   limits.k = std::min(met(k), limits.pool);
   limits.gap = plan.gap;
   limits.deferral = plan.deferral ? &*plan.deferral : nullptr;
+  limits.hidden = plan.hidden;
   // A bucket queue keeps no more than it is asked for: what the filter will drop must be kept beside.
   const bool all_count = filter.passes_all() || (!filter.restricts() && limits.pool <= kSortedPool);
   limits.keep = all_count ? std::min(met(plan.keep), limits.pool) : limits.pool;
@@ -189,8 +190,8 @@ double live_share_near(const RowFilter& filter, std::size_t count, const LadderS
 }
 
 // The walk; a second one where deaths gather around the query.
-WalkCounters walk_among_living(WalkScorer& score, const LadderPlan& plan,
-                               const RowFilter& filter, std::uint32_t k, LadderScratch& s) {
+WalkCounters walk_among_living(WalkScorer& score, const LadderPlan& plan, const RowFilter& filter, std::uint32_t k,
+                               LadderScratch& s) {
   constexpr double kGatheredShare = 0.75;
   const WalkLimits limits = limits_of_walk(plan, filter, k, plan.live_share);
   const WalkCounters walked = walk(plan.graph->graph, score, limits, plan.entries, s.walk);
@@ -311,8 +312,8 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
   answer.exit_stage = walked.went_on ? "second look" : walked.stopped_by_gap ? "distance gap" : "candidates explored";
   const std::uint64_t compared =
       walked.evaluations * score.first_coordinates() + walked.finished * score.rest_coordinates();
-  report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, compared, 0,
-              answer.exit_stage, codes.walks_coarse() ? compared / 2 : compared, walked.features});
+  report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, compared, 0, answer.exit_stage,
+              codes.walks_coarse() ? compared / 2 : compared, walked.features});
 
   std::uint32_t width = codes.walks_coarse() ? 0 : plan.walk_width;  // coordinates compared by whole codes
   for (const Stage& stage : plan.rescores) {
@@ -331,9 +332,16 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
   rank_exactly(generation, distance, plan.rank_width, plan.rerank, s);
   const std::size_t ranked = s.ranked.size();
   if (s.ranked.size() > k) s.ranked.resize(k);
-  report.add({"rerank", plan.rank_width, before, s.ranked.size(), ranked,
-              static_cast<std::uint64_t>(ranked) * plan.rank_width, 0, "shortlist done",
-              static_cast<std::uint64_t>(ranked) * plan.rank_width * bytes_per_coordinate(generation.matrix()), {}});
+  report.add({"rerank",
+              plan.rank_width,
+              before,
+              s.ranked.size(),
+              ranked,
+              static_cast<std::uint64_t>(ranked) * plan.rank_width,
+              0,
+              "shortlist done",
+              static_cast<std::uint64_t>(ranked) * plan.rank_width * bytes_per_coordinate(generation.matrix()),
+              {}});
   answer.rows.assign(s.ranked.begin(), s.ranked.end());
   return answer;
 }

@@ -54,6 +54,7 @@ struct LadderPlan {
   std::uint32_t rerank = 0;       // candidates ranked exactly
   std::vector<std::uint32_t> entries;  // rows the walk starts from; empty: the graph's own entry
   std::optional<DeferralRule> deferral;
+  std::uint32_t hidden = kNoSlot;  // a row to leave out, see WalkLimits
   double live_share = 1;  // of the generation's rows: limits of the walk count the living
 };
 

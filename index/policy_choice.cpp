@@ -23,6 +23,8 @@ struct PolicyBytes {
 constexpr std::uint32_t kVersion = 1;
 
 constexpr std::uint32_t kNeighbours = 10;
+constexpr float kWorthwhile = 0.002f;  // recall that a wider gap has to gain
+constexpr float kCautiousGap = 0.20f;  // recall@10 about 0.997 on real keys
 constexpr float kGaps[] = {0.06f, 0.08f, 0.10f, 0.13f, 0.16f, 0.20f, 0.25f, 0.32f, 0.40f};
 
 // Rows asked for their neighbours, and the exact answers, the row itself left out.
@@ -39,13 +41,6 @@ std::vector<float> stored_row(const RowMatrix& matrix, std::uint32_t row) {
     kernels().f32_from_f16(reinterpret_cast<const std::uint16_t*>(matrix.row(row)), out.data(), matrix.dim);
   else
     std::memcpy(out.data(), matrix.row(row), matrix.dim * sizeof(float));
-  return out;
-}
-
-std::vector<std::uint32_t> without(const std::vector<RankedRow>& ranked, std::uint32_t self) {
-  std::vector<std::uint32_t> out;
-  for (const RankedRow& r : ranked)
-    if (r.row != self && out.size() < kNeighbours) out.push_back(r.row);
   return out;
 }
 
@@ -69,28 +64,33 @@ Questions ask_exactly(const Generation& generation, const CollectionOptions& opt
     const auto answers =
         scan_generation({&generation, options.metric, options.dim, asked, kNeighbours + 1, false}, all);
     for (std::size_t i = first; i < last; ++i) {
-      out.nearest[i] = without(answers[i - first].rows, out.rows[i]);
+      for (const RankedRow& r : answers[i - first].rows)
+        if (r.row != out.rows[i] && out.nearest[i].size() < kNeighbours) out.nearest[i].push_back(r.row);
       std::sort(out.nearest[i].begin(), out.nearest[i].end());
     }
   });
   return out;
 }
 
+// The row asked for is hidden from its walk. Met, it would make the question easy: its links are the answer. (Keys of a
+// language model, real queries: 0.974 by the gap that found 0.995 for rows that met themselves.)
 double recall_at(const Generation& generation, const CollectionOptions& options, const DeadSlots& dead,
                  const Questions& questions, float gap, unsigned threads) {
   SearchOptions search;
-  search.k = kNeighbours + 1;
+  search.k = kNeighbours;
   search.distance_gap = gap;
-  LadderPlan plan = plan_ladder(options, generation, search);
-  plan.live_share = questions.live_share;
+  LadderPlan common = plan_ladder(options, generation, search);
+  common.live_share = questions.live_share;
   const RowFilter filter(generation, dead, {});
   std::atomic<std::size_t> found{0}, wanted{0};
-  parallel_blocks(questions.rows.size(), 8, threads, [&](std::size_t first, std::size_t last) {
+  parallel_blocks(questions.queries.size(), 8, threads, [&](std::size_t first, std::size_t last) {
+    LadderPlan plan = common;
     for (std::size_t i = first; i < last; ++i) {
+      plan.hidden = questions.rows[i];
       const auto answer =
           search_ladder(generation, options.metric, questions.queries[i], plan, filter, search.k, false);
-      for (const std::uint32_t row : without(answer.rows, questions.rows[i]))
-        found += std::binary_search(questions.nearest[i].begin(), questions.nearest[i].end(), row);
+      for (const RankedRow& r : answer.rows)
+        found += std::binary_search(questions.nearest[i].begin(), questions.nearest[i].end(), r.row);
       wanted += questions.nearest[i].size();
     }
   });
@@ -117,20 +117,26 @@ DefaultPolicy DefaultPolicy::from_bytes(std::span<const std::byte> section) {
 PolicyChoice choose_policy(const Generation& generation, const CollectionOptions& options, const DeadSlots& dead,
                            double wanted_recall, unsigned threads) {
   const Questions questions = ask_exactly(generation, options, dead, threads);
-  // Half of what may be lost is kept back: the rows asked are in the graph, queries are not.
-  const double enough = wanted_recall + (1 - wanted_recall) / 2;
-  PolicyChoice choice;
+  std::vector<DefaultPolicy> tried;
   for (const float gap : kGaps) {
     const double recall = recall_at(generation, options, dead, questions, gap, threads);
-    choice.policy = {gap, static_cast<float>(wanted_recall), static_cast<float>(recall)};
-    if (recall >= enough) break;
+    tried.push_back({gap, static_cast<float>(wanted_recall), static_cast<float>(recall)});
+    if (recall >= wanted_recall) break;
   }
+  PolicyChoice choice{tried.back(), {}};
+  // Where no gap finds enough, what is missing is lost elsewhere, in the graph or between codes and rows, and the
+  // widest gap would cost much and gain nothing; but queries may lie farther from the rows than rows do.
+  if (choice.policy.measured_recall < choice.policy.wanted_recall)
+    choice.policy = *std::find_if(tried.begin(), tried.end(), [&](const DefaultPolicy& policy) {
+      return policy.gap >= kCautiousGap && policy.measured_recall >= tried.back().measured_recall - kWorthwhile;
+    });
   char text[160];
-  std::snprintf(text, sizeof text,
-                "searches stop at a distance gap of %.2f: it finds %.1f %% of the 10 neighbours of %zu stored rows "
-                "(wanted recall %.3g)",
-                static_cast<double>(choice.policy.gap), 100.0 * static_cast<double>(choice.policy.measured_recall),
-                questions.rows.size(), wanted_recall);
+  std::snprintf(
+      text, sizeof text,
+      "searches stop at a distance gap of %.2f: it finds %.1f %% of the 10 neighbours of %zu rows, each hidden from "
+      "its own search (wanted recall %.3g)",
+      static_cast<double>(choice.policy.gap), 100.0 * static_cast<double>(choice.policy.measured_recall),
+      questions.queries.size(), wanted_recall);
   choice.reason = text;
   return choice;
 }

@@ -16,7 +16,7 @@ namespace nestor::index {
 struct DefaultPolicy {
   float gap = 0;
   float wanted_recall = 0;    // what users were promised nothing of, but the choice aims at
-  float measured_recall = 0;  // recall@10 of stored rows, which are easier to find than queries
+  float measured_recall = 0;  // recall@10 of rows hidden from their own walk
 
   std::vector<std::byte> to_bytes() const;
   // Throws Error data_loss.
@@ -28,8 +28,8 @@ struct PolicyChoice {
   std::string reason;  // one sentence, with the figures
 };
 
-// Asks live rows of the generation for their neighbours, exactly and by the default ladder under ever wider gaps, and takes the
-// first gap that finds enough. REQUIRES: graphs; a metric with a gap (not dot). wanted_recall in (0, 1).
+// Asks live rows for their neighbours, as if they were not stored themselves, exactly and by the default ladder under ever wider gaps, and takes
+// the first gap that finds enough, or all but 0.002 of what the widest one finds. REQUIRES: graphs; a metric with a gap (not dot). wanted_recall in (0, 1).
 // Cost: one exact scan for kPolicyQueries queries, on `threads` threads.
 inline constexpr std::size_t kPolicyQueries = 128;
 PolicyChoice choose_policy(const Generation& generation, const CollectionOptions& options, const DeadSlots& dead,

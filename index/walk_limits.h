@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "index/search_policy.h"
+#include "index/types.h"
 
 namespace nestor::index {
 
@@ -18,6 +19,7 @@ struct WalkLimits {
   std::uint32_t keep = 20;     // candidates the next stage wants; the gap never thins the pool below this
   float gap = 0;               // stop when key(next) > (1 + gap) * key(k-th); 0: never
   const DeferralRule* deferral = nullptr;  // may widen the gap once, when it is reached
+  std::uint32_t hidden = kNoSlot;          // a row that the walk does not meet, as if it had never been stored
 };
 
 struct WalkCounters {

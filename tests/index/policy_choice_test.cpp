@@ -54,18 +54,18 @@ TEST_CASE("a build chooses a gap for the wanted recall, says why, and searches g
   REQUIRE(high.generation->default_gap());
   CHECK(*modest.generation->default_gap() < *high.generation->default_gap());
   REQUIRE(modest.built->notes.size() == 1);
-  CHECK(modest.built->notes[0].find("128 stored rows") != std::string::npos);
+  CHECK(modest.built->notes[0].find("128 rows") != std::string::npos);
   CHECK(plan_ladder(modest.options, *modest.generation, {}).gap == *modest.generation->default_gap());
   SearchOptions own;
   own.distance_gap = 0.3f;
   CHECK(plan_ladder(modest.options, *modest.generation, own).gap == 0.3f);
 }
 
-TEST_CASE("a chosen policy finds on rows what it was measured to find") {
+TEST_CASE("a chosen policy finds what it was measured to find") {
   const Built b(Metric::cosine, 0.95);
   const PolicyChoice again = choose_policy(*b.generation, b.options, DeadSlots(), 0.95, 2);
   CHECK(again.policy.gap == *b.generation->default_gap());
-  CHECK(again.policy.measured_recall >= 0.975f);
+  CHECK(again.policy.measured_recall >= 0.95f);
 }
 
 TEST_CASE("dot products have no gap, so none is chosen") {
