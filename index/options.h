@@ -18,7 +18,7 @@ inline constexpr std::uint32_t kMaxNeighbours = 4096;  // largest k of one query
 // HNSW construction (Malkov & Yashunin 2016). Level 0 keeps 2 * max_links links.
 struct GraphParameters {
   std::uint32_t max_links = 16;              // M
-  std::uint32_t candidates_at_build = 200;   // efConstruction
+  std::uint32_t candidates_at_build = 100;   // efConstruction; measured: 200 finds no more at equal work
   std::uint64_t seed = 42;
 
   bool operator==(const GraphParameters&) const = default;

@@ -60,7 +60,7 @@ void add_choices(CLI::App& command, CollectionChoices& choices) {
   command.add_option("--max-links", choices.max_links, "Links per point in a graph, HNSW's M [16]")->type_name("N");
   command
       .add_option("--candidates-at-build", choices.candidates_at_build,
-                  "Candidates looked at per inserted point, HNSW's efConstruction [200]")
+                  "Candidates looked at per inserted point, HNSW's efConstruction [100]")
       ->type_name("N");
 }
 

@@ -105,7 +105,7 @@ index::CollectionInfo read_info(const json& result) {
     info.options.rotation = index::parse_rotation(nested->value("rotation", "none"));
   }
   info.options.graph.max_links = config.at("hnsw_config").value("m", 16u);
-  info.options.graph.candidates_at_build = config.at("hnsw_config").value("ef_construct", 200u);
+  info.options.graph.candidates_at_build = config.at("hnsw_config").value("ef_construct", 100u);
   info.points = result.value("points_count", std::uint64_t{0});
   info.indexed_points = result.value("indexed_vectors_count", std::uint64_t{0});
   info.building = result.value("status", "") == "yellow";

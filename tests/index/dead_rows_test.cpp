@@ -24,6 +24,7 @@ struct Rows {
     options.widths = {48};
     options.graphs = {48};
     options.metric = metric;
+    options.graph.candidates_at_build = 200;  // graphs that lose little by themselves
     options.exact_below = 100;
     collection = std::make_unique<Collection>("test", options, std::make_shared<MemoryRecordStore>(),
                                               std::make_shared<MemoryGenerationStore>());

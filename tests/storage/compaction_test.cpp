@@ -62,7 +62,9 @@ TEST_CASE("a fold puts the tail into the graph: the same rows, fewer in the tail
     INFO(to_string(metric));
     const TemporaryDirectory directory;
     auto database = Database::open(directory.path(), quiet());
-    auto collection = database->create_collection("words", options_of(metric));
+    CollectionOptions options = options_of(metric);
+    options.graphs = {kDim};  // what a walk over a prefix loses is not the fold's
+    auto collection = database->create_collection("words", options);
     collection->upsert(Points(0, 1000, 1).points);
     build(*collection);
     for (std::uint64_t step = 1; step <= 4; ++step) {
@@ -77,12 +79,12 @@ TEST_CASE("a fold puts the tail into the graph: the same rows, fewer in the tail
       CHECK(info.generation_sequence == info.sequence);
       check_same_records(*collection, expected);
     }
-    const double folded = recall(*collection, 100);
+    const double folded = recall(*collection, 300);
     build(*collection);
-    const double built = recall(*collection, 100);
+    const double built = recall(*collection, 300);
     INFO("folded " << folded << ", built " << built);
-    CHECK(folded >= built - 0.005);
-    CHECK(built >= 0.86);
+    CHECK(folded >= built - 0.01);
+    CHECK(built >= 0.95);
   }
 }
 
