@@ -12,8 +12,8 @@ namespace {
 
 struct Header {
   std::uint32_t version;
-  float unit, reach, norm, norm_slack;
-  std::uint32_t zero[3];
+  float unit, reach, norm, norm_slack, code_reach;
+  std::uint32_t zero[2];
 };
 constexpr std::uint32_t kVersion = 1;
 constexpr int kLargest = 254;  // byte of the largest error
@@ -24,17 +24,18 @@ float rounded_up(double x) { return std::nextafter(static_cast<float>(x), std::n
 
 CodeError measure_code(const Quantizer& quantizer, const float* coded, const std::uint8_t* code, const float* row,
                        std::size_t dim) {
-  double error = 0, reach = 0, norm = 0;
+  double error = 0, reach = 0, code_reach = 0, norm = 0;
   for (std::size_t j = 0; j < quantizer.dim(); ++j) {
     const int level = code[quantizer.position(j)];
     const double decoded = static_cast<double>(quantizer.offset(j)) + static_cast<double>(quantizer.step(j)) * level;
     const double from_middle = static_cast<double>(quantizer.step(j)) * (level - 64);
     error += (coded[j] - decoded) * (coded[j] - decoded);
     reach += from_middle * from_middle;
+    code_reach += static_cast<double>(level - 64) * (level - 64);
   }
   for (std::size_t j = 0; j < dim; ++j) norm += static_cast<double>(row[j]) * row[j];
-  return {rounded_up(std::sqrt(error)), rounded_up(std::sqrt(reach)), rounded_up(std::sqrt(norm)),
-          rounded_up(std::fabs(norm - 1))};
+  return {rounded_up(std::sqrt(error)), rounded_up(std::sqrt(reach)), rounded_up(std::sqrt(code_reach)),
+          rounded_up(std::sqrt(norm)), rounded_up(std::fabs(norm - 1))};
 }
 
 CodeBound::CodeBound(std::span<const std::byte> section, std::size_t rows) {
@@ -42,10 +43,11 @@ CodeBound::CodeBound(std::span<const std::byte> section, std::size_t rows) {
   if (section.size() >= sizeof header) std::memcpy(&header, section.data(), sizeof header);
   const auto sane = [](float x) { return std::isfinite(x) && x >= 0; };
   if (header.version != kVersion || section.size() != sizeof header + rows || !sane(header.unit) ||
-      !sane(header.reach) || !sane(header.norm) || !sane(header.norm_slack))
+      !sane(header.reach) || !sane(header.code_reach) || !sane(header.norm) || !sane(header.norm_slack))
     throw Error(ErrorCode::data_loss, "the generation's code errors do not fit its rows");
   unit_ = header.unit;
   reach_ = header.reach;
+  code_reach_ = header.code_reach;
   norm_ = header.norm;
   norm_slack_ = header.norm_slack;
   errors_ = reinterpret_cast<const std::uint8_t*>(section.data() + sizeof header);
@@ -56,11 +58,17 @@ std::vector<std::byte> CodeBound::to_bytes(std::span<const CodeError> rows) {
   for (const CodeError& row : rows) {
     most.error = std::max(most.error, row.error);
     most.reach = std::max(most.reach, row.reach);
+    most.code_reach = std::max(most.code_reach, row.code_reach);
     most.norm = std::max(most.norm, row.norm);
     most.norm_slack = std::max(most.norm_slack, row.norm_slack);
   }
-  const Header header{
-      kVersion, rounded_up(static_cast<double>(most.error) / kLargest), most.reach, most.norm, most.norm_slack, {}};
+  const Header header{kVersion,
+                      rounded_up(static_cast<double>(most.error) / kLargest),
+                      most.reach,
+                      most.norm,
+                      most.norm_slack,
+                      most.code_reach,
+                      {}};
   std::vector<std::byte> bytes(sizeof header + rows.size());
   std::memcpy(bytes.data(), &header, sizeof header);
   const CodeBound limits(bytes, rows.size());
@@ -69,7 +77,9 @@ std::vector<std::byte> CodeBound::to_bytes(std::span<const CodeError> rows) {
 }
 
 std::uint8_t CodeBound::byte_of(const CodeError& row) const {
-  if (row.reach > reach_ || row.norm > norm_ || row.norm_slack > norm_slack_) return kUnknown;
+  if (row.reach > reach_ || (code_reach_ > 0 && row.code_reach > code_reach_) || row.norm > norm_ ||
+      row.norm_slack > norm_slack_)
+    return kUnknown;
   const double steps = std::ceil(static_cast<double>(row.error) / unit_);
   return steps <= kLargest ? static_cast<std::uint8_t>(steps) : kUnknown;
 }

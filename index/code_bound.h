@@ -9,7 +9,7 @@
 // (docs/performance.md).
 //
 // Section "code_errors" of a generation, little-endian: uint32 version = 1, float32 unit, reach, norm, norm_slack,
-// three uint32 zero, then one byte per row. Generations without it are scanned over their exact rows.
+// code_reach (0: not known), two uint32 zero, then one byte per row. Generations without it are scanned over their exact rows.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +24,7 @@ namespace nestor::index {
 struct CodeError {
   float error = 0;       // |x - decode(code)|
   float reach = 0;       // |decode(code) - decode(64, 64, ...)|
+  float code_reach = 0;  // |code - (64, 64, ...)|
   float norm = 0;        // |x|, of the stored row
   float norm_slack = 0;  // | |x|^2 - 1 |
 };
@@ -48,6 +49,7 @@ class CodeBound {
   double error(std::uint8_t byte) const { return static_cast<double>(unit_) * byte; }
   double unit() const { return unit_; }
   double reach() const { return reach_; }
+  double code_reach() const { return code_reach_; }  // 0: written before it was measured
   double norm() const { return norm_; }
   double norm_slack() const { return norm_slack_; }
   // Byte of a row that came after the section was written.
@@ -55,7 +57,7 @@ class CodeBound {
 
  private:
   const std::uint8_t* errors_ = nullptr;
-  float unit_ = 1, reach_ = 0, norm_ = 0, norm_slack_ = 0;
+  float unit_ = 1, reach_ = 0, code_reach_ = 0, norm_ = 0, norm_slack_ = 0;
 };
 
 }  // namespace nestor::index

@@ -39,6 +39,15 @@ void split_codes(const std::uint8_t* codes, std::size_t count, std::uint8_t* lea
     }
 }
 
+void join_codes(const std::uint8_t* leading, const std::uint8_t* trailing, std::size_t count, std::uint8_t* codes) {
+  for (std::size_t block = 0; block < count; block += 32)
+    for (std::size_t i = 0; i < 16; ++i) {
+      const std::uint8_t high = leading[block / 2 + i], low = trailing[block / 2 + i];
+      codes[block + i] = static_cast<std::uint8_t>((high & 15) << 3 | (low & 15));
+      codes[block + 16 + i] = static_cast<std::uint8_t>(high >> 4 << 3 | low >> 4);
+    }
+}
+
 void CodeMatrix::sums(const QueryCode& query, std::size_t first, std::size_t last, const std::uint32_t* rows,
                       std::size_t count, std::int32_t* out, CodePart part, bool prefetch) const {
   constexpr std::size_t kBlock = 128;

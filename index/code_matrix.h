@@ -27,6 +27,9 @@ struct CodeSegment {
 // Cuts the codes of one row, `count` of them, into the planes of a split segment, count / 2 bytes each.
 void split_codes(const std::uint8_t* codes, std::size_t count, std::uint8_t* leading, std::uint8_t* trailing);
 
+// Puts the planes of a row together again.
+void join_codes(const std::uint8_t* leading, const std::uint8_t* trailing, std::size_t count, std::uint8_t* codes);
+
 enum class CodePart {
   all,     // whole codes
   coarse,  // leading bits where a segment is split

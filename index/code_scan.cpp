@@ -34,10 +34,29 @@ void for_each_segment(const CodeMatrix& codes, std::size_t length, const Work& w
 }  // namespace
 
 struct CodeScan::Scratch {
-  std::vector<std::uint8_t> packed;
-  std::vector<std::int32_t> bias, keys, more;
+  std::vector<std::uint8_t> packed, joined;
+  std::vector<std::uint32_t> in_order;
+  std::vector<std::int32_t> bias, keys, more, low;
   std::vector<std::uint32_t> positions;
 };
+
+// Whole codes of the rows of a split segment, one after the other.
+simd::CodeBatch CodeScan::join(const CodeSegment& segment, const simd::CodeBatch& rows, Scratch& scratch) {
+  constexpr std::size_t kAhead = 8;
+  scratch.joined.resize(rows.count * rows.length);
+  for (std::size_t i = scratch.in_order.size(); i < rows.count; ++i)
+    scratch.in_order.push_back(static_cast<std::uint32_t>(i));
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const std::size_t at = static_cast<std::size_t>(rows.rows[i]) * rows.stride;
+    const std::size_t next = static_cast<std::size_t>(rows.rows[std::min(i + kAhead, rows.count - 1)]) * rows.stride;
+    for (std::size_t byte = 0; byte < rows.length / 2; byte += 64) {
+      __builtin_prefetch(segment.data + next + byte);
+      __builtin_prefetch(segment.trailing + next + byte);
+    }
+    join_codes(segment.data + at, segment.trailing + at, rows.length, scratch.joined.data() + i * rows.length);
+  }
+  return {scratch.joined.data(), rows.length, scratch.in_order.data(), rows.count, rows.length, false};
+}
 
 CodeScan::CodeScan(const Quantizer& quantizer, const CodeBound& bound, Metric metric,
                    std::span<const PreparedQuery* const> queries, std::size_t dim, std::uint32_t k,
@@ -51,6 +70,7 @@ CodeScan::CodeScan(const Quantizer& quantizer, const CodeBound& bound, Metric me
     state.found.reserve(state.cut_at + kMostRows);
     length_ = state.query.length();
     signed_codes_.insert(signed_codes_.end(), state.query.signed_code(), state.query.signed_code() + length_);
+    low_codes_.insert(low_codes_.end(), state.query.low_code().begin(), state.query.low_code().end());
   }
 }
 
@@ -100,12 +120,30 @@ void CodeScan::scan_block(const ScanRows& block, std::size_t first_query, std::s
   const std::size_t groups = groups_of(block.rows.size()), stride = groups * simd::kGroup;
   for (std::size_t q = first_query; q < first_query + count; q += kAtOnce) {
     const std::size_t n = std::min(kAtOnce, first_query + count - q);
-    scan_kernels().keys({scratch.packed.data(), simd::kGroup * length_, groups, length_, scratch.bias.data(),
-                         signed_codes_.data() + q * length_, length_, n},
-                        keys, stride);
+    compare_packed(groups, q, n, scratch);
     for (std::size_t i = 0; i < n; ++i)
       select(block, q + i, states_[q + i].limits[ScanQuery::class_of(largest)], keys + i * stride, scratch);
   }
+}
+
+// Keys of the packed block for `count` queries.
+void CodeScan::compare_packed(std::size_t groups, std::size_t first_query, std::size_t count, Scratch& scratch) const {
+  const std::size_t stride = groups * simd::kGroup;
+  simd::ScanBlock block{scratch.packed.data(),
+                        simd::kGroup * length_,
+                        groups,
+                        length_,
+                        scratch.bias.data(),
+                        signed_codes_.data() + first_query * length_,
+                        length_,
+                        count};
+  scan_kernels().keys(block, scratch.keys.data(), stride);
+  if (low_codes_.empty()) return;
+  scratch.low.resize(count * stride);
+  block.queries = low_codes_.data() + first_query * length_;
+  scan_kernels().keys(block, scratch.low.data(), stride);
+  for (std::size_t i = 0; i < count * stride; ++i)
+    scratch.keys[i] = ScanQuery::kHighWeight * scratch.keys[i] + scratch.low[i];
 }
 
 void CodeScan::select(const ScanRows& block, std::size_t query, std::int32_t limit, const std::int32_t* keys,
@@ -126,11 +164,13 @@ void CodeScan::select(const ScanRows& block, std::size_t query, std::int32_t lim
 void CodeScan::compare_alone(const ScanRows& block, const ScanQuery& query, Scratch& scratch) const {
   const std::size_t count = block.rows.size();
   scratch.more.resize(count);
+  scratch.low.resize(count);
   std::int32_t* keys = scratch.keys.data();
   bool started = false;
   for_each_segment(block.codes, length_, [&](const CodeSegment& segment, std::size_t first, std::size_t last) {
-    const simd::CodeBatch batch{segment.data, segment.stride(), block.rows.data(), count, last - first, true};
-    query.keys(batch, first, started ? scratch.more.data() : keys);
+    const simd::CodeBatch batch{segment.data, segment.stride(), block.rows.data(), count, last - first,
+                                true,         segment.trailing};
+    query.sums(batch, first, started ? scratch.more.data() : keys, scratch.low.data());
     for (std::size_t r = 0; started && r < count; ++r) keys[r] += scratch.more[r];
     started = true;
   });
@@ -142,12 +182,12 @@ void CodeScan::pack(const ScanRows& block, Scratch& scratch) const {
   if (scratch.packed.size() < padded * length_) scratch.packed.resize(padded * length_);
   scratch.bias.assign(padded, 0);
   for_each_segment(block.codes, length_, [&](const CodeSegment& segment, std::size_t first, std::size_t last) {
-    const simd::CodeBatch batch{segment.data,      segment.stride(), block.rows.data(),
-                                block.rows.size(), last - first,     true};
+    simd::CodeBatch batch{segment.data, segment.stride(), block.rows.data(), block.rows.size(), last - first, true};
+    if (segment.is_split()) batch = join(segment, batch, scratch);
     scan_kernels().pack(batch, scratch.packed.data() + simd::kGroup * first, simd::kGroup * length_,
                         scratch.bias.data());
   });
-  if (states_.front().query.is_dot()) std::fill(scratch.bias.begin(), scratch.bias.end(), 0);
+  if (states_.front().query.by_product()) std::fill(scratch.bias.begin(), scratch.bias.end(), 0);
 }
 
 // First limits from a sample of the rows: a distance within which, four standard deviations safe, k rows are to be

@@ -76,7 +76,9 @@ class CodeScan {
   void scan_block(const ScanRows& block, std::size_t first_query, std::size_t count, Scratch& scratch);
   void select(const ScanRows& block, std::size_t query, std::int32_t limit, const std::int32_t* keys, Scratch& scratch);
   void compare_alone(const ScanRows& block, const ScanQuery& query, Scratch& scratch) const;
+  void compare_packed(std::size_t groups, std::size_t first_query, std::size_t count, Scratch& scratch) const;
   void pack(const ScanRows& block, Scratch& scratch) const;
+  static simd::CodeBatch join(const CodeSegment& segment, const simd::CodeBatch& rows, Scratch& scratch);
 
   double guess_limits(const ScanRows& rows, Scratch& scratch);
   void tighten(std::size_t query);
@@ -88,7 +90,7 @@ class CodeScan {
   std::uint32_t k_;
   const ExactRows& exact_;
   std::vector<State> states_;
-  std::vector<std::int8_t> signed_codes_;  // of all queries, one after the other
+  std::vector<std::int8_t> signed_codes_, low_codes_;  // of all queries, one after the other; see ScanQuery
   std::size_t length_ = 0;
 };
 

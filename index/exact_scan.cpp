@@ -72,11 +72,8 @@ bool scan_by_codes(const ScanRequest& request, std::span<const std::uint32_t> ro
 }  // namespace
 
 bool scans_codes(const ScanRequest& request) {
-  // Keys of a scan are sums over whole codes of one step.
-  return !request.generation->code_bound().empty() && !request.generation->codes().walks_coarse() &&
-         request.generation->quantizer().shares_step() &&
-         ScanQuery::serves(request.metric, request.queries.front()->width, request.dim,
-                           request.generation->quantizer().dim());
+  return ScanQuery::serves(request.generation->quantizer(), request.generation->code_bound(), request.metric,
+                           request.queries.front()->width, request.dim);
 }
 
 std::vector<RowAnswer> scan_rows(const ScanRequest& request, std::span<const std::uint32_t> rows) {

@@ -12,6 +12,7 @@ constexpr double kAloneGatheredRow = 20, kAloneGatheredByte = 0.1;  // ... rows 
 constexpr double kPackRow = 3, kPackByte = 0.1;                     // once a batch
 constexpr double kPackGatheredRow = 25, kPackGatheredByte = 0.15;
 constexpr double kPackedRow = 1.2, kPackedByte = 0.013;  // each query of the batch
+constexpr double kTwoCodes = 1.8;                        // times the arithmetic of one, where steps differ
 constexpr double kExactRow = 5, kExactByte = 0.06;       // no codes
 
 constexpr double kMostExplored = 65536, kLeastExplored = 100;
@@ -58,7 +59,8 @@ double scan_cost(const Generation& generation, std::uint32_t width, const Planne
     row = gathered ? kAloneGatheredRow + kAloneGatheredByte * length : kAloneRow + kAloneByte * length;
   } else {
     const double pack = gathered ? kPackGatheredRow + kPackGatheredByte * length : kPackRow + kPackByte * length;
-    row = kPackedRow + kPackedByte * length + pack / static_cast<double>(std::min(queries.count, kScannedTogether));
+    const double codes = quantizer.shares_step() ? 1.0 : kTwoCodes;
+    row = codes * (kPackedRow + kPackedByte * length) + pack / static_cast<double>(std::min(queries.count, kScannedTogether));
   }
   return kScanStart + rows * row + kSurvivors * queries.k;
 }

@@ -10,21 +10,28 @@ namespace nestor::index {
 namespace {
 
 constexpr double kLast = std::numeric_limits<std::int32_t>::max(), kFirst = std::numeric_limits<std::int32_t>::min();
-constexpr double kQuerySteps = 63;
+constexpr double kQuerySteps = 63, kMostQuerySteps = 63 * 64 - 1;
+constexpr double kMostSum = 1 << 29;  // of two codes; a key is twice as much
 
 std::int32_t to_key(double x) { return static_cast<std::int32_t>(std::clamp(std::floor(x), kFirst, kLast)); }
 
+bool goes_by_product(const Quantizer& quantizer, Metric metric) {
+  return metric == Metric::dot || (metric == Metric::cosine && !quantizer.shares_step());
+}
+
 }  // namespace
 
-bool ScanQuery::serves(Metric metric, std::size_t width, std::size_t dim, std::size_t coded) {
-  if (coded == 0) return false;
-  if (metric == Metric::cosine) return width == dim;
-  return metric == Metric::l2 || width <= coded;
+bool ScanQuery::serves(const Quantizer& quantizer, const CodeBound& bound, Metric metric, std::size_t width,
+                       std::size_t dim) {
+  if (quantizer.dim() == 0 || bound.empty()) return false;
+  if (metric == Metric::cosine && width != dim) return false;
+  if (!goes_by_product(quantizer, metric)) return quantizer.shares_step();
+  return width <= quantizer.dim() && (quantizer.shares_step() || bound.code_reach() > 0);
 }
 
 ScanQuery::ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric metric, const PreparedQuery& query,
                      std::size_t dim, ScanMargin margin)
-    : bound_(&bound), dot_(metric == Metric::dot), cosine_(metric == Metric::cosine) {
+    : bound_(&bound), product_(goes_by_product(quantizer, metric)), cosine_(metric == Metric::cosine) {
   const std::size_t width = std::min<std::size_t>(query.width, quantizer.dim());
   whole_ = query.width <= quantizer.dim();
   step_ = quantizer.step(0);
@@ -37,8 +44,8 @@ ScanQuery::ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric 
   turned_ =
       query.rotated.empty() ? 0 : rounding * std::sqrt(static_cast<double>(width)) * (query_norm_ + 2 * bound.norm());
   signed_.assign(quantizer.code_length(static_cast<std::uint32_t>(width)), 0);
-  if (dot_)
-    code_dot(quantizer, query.coded(), width);
+  if (product_)
+    code_product(quantizer, query.coded(), width);
   else
     code_l2(quantizer, query.coded(), width);
   fill_slack(margin, width, quantizer.dim());
@@ -46,15 +53,16 @@ ScanQuery::ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric 
 
 void ScanQuery::fill_slack(ScanMargin margin, std::size_t width, std::size_t coded) {
   constexpr double kDeviations = 6;
-  const double by_query = query_error_ * (dot_ ? bound_->reach() : 1.0), scale = dot_ ? query_norm_ : 1.0;
   for (std::size_t e = 0; e + 1 < kClasses; ++e) {
-    const double error = bound_->error(static_cast<std::uint8_t>(4 * e + 3)), by_row = scale * error;
-    double slack = by_query + by_row;
+    const double error = bound_->error(static_cast<std::uint8_t>(4 * e + 3));
+    const double by_row = product_ ? query_norm_ * error : error;
+    double slack = query_error_ + by_row;
     if (margin == ScanMargin::trusted) {
-      const double along =
-          by_query * by_query / static_cast<double>(width) + by_row * by_row / static_cast<double>(coded);
-      slack = std::min(slack, kDeviations * std::sqrt(along));
-      if (!dot_) bias_[e] = static_cast<float>(error * error + query_error_ * query_error_);
+      const double of_query = query_error_ * query_error_ / static_cast<double>(width);
+      const double of_row =
+          product_ ? row_weight_ * error * row_weight_ * error : error * error / static_cast<double>(coded);
+      slack = std::min(slack, kDeviations * std::sqrt(of_query + of_row));
+      if (!product_) bias_[e] = static_cast<float>(error * error + query_error_ * query_error_);
     }
     slack_[e] = static_cast<float>((slack + turned_) * (1 + 1e-6));
   }
@@ -77,35 +85,54 @@ void ScanQuery::code_l2(const Quantizer& quantizer, const float* query, std::siz
   query_error_ = std::sqrt(error);
 }
 
-void ScanQuery::code_dot(const Quantizer& quantizer, const float* query, std::size_t width) {
+void ScanQuery::code_product(const Quantizer& quantizer, const float* query, std::size_t width) {
+  const bool two_codes = !quantizer.shares_step();
+  const double most =
+      two_codes ? std::min(kMostQuerySteps, kMostSum / (127.0 * static_cast<double>(signed_.size()))) : kQuerySteps;
+  const auto product = [&](std::size_t j) { return static_cast<double>(query[j]) * quantizer.step(j); };
   double largest = 1e-30;
-  for (std::size_t j = 0; j < width; ++j) largest = std::max(largest, std::fabs(static_cast<double>(query[j])));
-  const double alpha = kQuerySteps / largest;
-  double error = 0, base = 0, sum = 0;
+  for (std::size_t j = 0; j < width; ++j) largest = std::max(largest, std::fabs(product(j)));
+  const double alpha = most / largest;
+  if (two_codes) low_.assign(signed_.size(), 0);
+  double error = 0, base = 0, sum = 0, products = 0, steps = 0;
   for (std::size_t j = 0; j < width; ++j) {
-    const double s = std::nearbyint(query[j] * alpha);
-    signed_[quantizer.position(j)] = static_cast<std::int8_t>(s);
+    const double p = product(j), s = std::nearbyint(p * alpha);
+    const double high = two_codes ? std::floor((s + kHighWeight / 2) / kHighWeight) : s;
+    signed_[quantizer.position(j)] = static_cast<std::int8_t>(high);
+    if (two_codes) low_[quantizer.position(j)] = static_cast<std::int8_t>(s - kHighWeight * high);
     sum += s;
-    error += (query[j] - s / alpha) * (query[j] - s / alpha);
-    base += query[j] * (quantizer.offset(j) + 64 * step_);
+    error += (p - s / alpha) * (p - s / alpha);
+    base += query[j] * (quantizer.offset(j) + 64.0 * quantizer.step(j));
+    products += p * p;
+    steps += static_cast<double>(quantizer.step(j)) * quantizer.step(j);
   }
-  query_error_ = std::sqrt(error);
-  dot_unit_ = step_ / alpha;
-  dot_base_ = base - 64 * sum * dot_unit_;  // q.mid + (s / alpha).(decode - mid)
+  query_error_ = std::sqrt(error) * (two_codes ? bound_->code_reach() : bound_->reach() / quantizer.step(0));
+  row_weight_ = std::sqrt(products / steps);  // one step: |q| / sqrt(width), as if the direction were random
+  dot_unit_ = 1 / alpha;
+  dot_base_ = base - 64 * sum * dot_unit_;  // q.mid + (s / alpha).(code - 64)
+  if (cosine_) {
+    from_product_ = 1;
+    absolute_ += 0x1p-22;  // of the subtraction
+  }
 }
 
-void ScanQuery::keys(const simd::CodeBatch& batch, std::size_t first, std::int32_t* sums) const {
-  if (dot_)
-    kernels().dot_codes(signed_.data() + first, batch, sums);
-  else
-    kernels().l2_codes(code_.data() + first, batch, sums);
+void ScanQuery::sums(const simd::CodeBatch& batch, std::size_t first, std::int32_t* out, std::int32_t* scratch) const {
+  const simd::Kernels& kernel = kernels();
+  const bool split = batch.trailing != nullptr;
+  if (!product_) return (split ? kernel.l2_split : kernel.l2_codes)(code_.data() + first, batch, out);
+  const auto dot = split ? kernel.dot_split : kernel.dot_codes;
+  dot(signed_.data() + first, batch, out);
+  if (low_.empty()) return;
+  dot(low_.data() + first, batch, scratch);
+  for (std::size_t r = 0; r < batch.count; ++r) out[r] = kHighWeight * out[r] + scratch[r];
 }
 
 void ScanQuery::limits_within(double distance, KeyLimits& limits) const {
   limits[class_of(CodeBound::kUnknown)] = std::numeric_limits<std::int32_t>::max();
-  if (dot_) {
-    for (std::size_t e = 0; e + 1 < kClasses; ++e) {  // -q.x <= distance: sum >= -(distance + base + slack) / unit
-      const double sum = (distance + absolute_ + dot_base_ + slack_[e]) / dot_unit_;
+  if (product_) {
+    const double most = distance - from_product_;
+    for (std::size_t e = 0; e + 1 < kClasses; ++e) {  // -q.x <= most: sum >= -(most + base + slack) / unit
+      const double sum = (most + absolute_ + dot_base_ + slack_[e]) / dot_unit_;
       limits[e] = to_key(2 * sum + 1e-6 * std::fabs(sum) + 1);
     }
     return;
@@ -123,7 +150,7 @@ void ScanQuery::limits_within(double distance, KeyLimits& limits) const {
 double ScanQuery::upper(float worst) const {
   if (std::isinf(worst)) return std::numeric_limits<double>::infinity();
   const double rounded = worst + 1e-6 * std::fabs(worst);  // worst() is computed in float
-  if (dot_) return rounded - dot_base_ + absolute_ + 1e-9 * std::fabs(dot_base_);
+  if (product_) return rounded - dot_base_ + from_product_ + absolute_ + 1e-9 * std::fabs(dot_base_);
   if (!cosine_) return rounded * rounded * (1 + relative_);
   return (rounded * rounded + bound_->norm_slack() + std::fabs(query_norm_ * query_norm_ - 1)) / 2 + absolute_;
 }

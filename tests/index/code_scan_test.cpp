@@ -24,8 +24,8 @@ struct Case {
 
 // A generation over kRows clustered rows, a few of them far outside the range that codes cover.
 struct Built {
-  explicit Built(const Case& c) : Built(c, spiked_rows()) {}
-  Built(const Case& c, std::vector<float> rows) {
+  explicit Built(const Case& c, WalkCodes walk_codes = WalkCodes::whole) : Built(c, spiked_rows(), walk_codes) {}
+  Built(const Case& c, std::vector<float> rows, WalkCodes walk_codes = WalkCodes::whole) {
     const std::size_t count = rows.size() / kDim;
     options.dim = kDim;
     options.metric = c.metric;
@@ -46,7 +46,8 @@ struct Built {
           {PointId::number(r), static_cast<Slot>(r), kNoSlot, {rows.data() + r * kDim, kDim}, {}, {}});
     }
     records.write(operation);
-    built = build_generation(records, options, nullptr, {.threads = 1, .deterministic = true, .walk_codes = WalkCodes::whole, .progress = {}});
+    built = build_generation(records, options, nullptr,
+                             {.threads = 1, .deterministic = true, .walk_codes = walk_codes, .progress = {}});
     generation = Generation::open(built->loaded(), options);
   }
   static std::vector<float> spiked_rows() {
@@ -103,24 +104,27 @@ std::string name(const Case& c) {
 
 TEST_CASE("a scan of codes gives the rows, distances and ties of a scan of the rows") {
   INFO("seed " << test_seed());
-  for (const Case& c : kCases) {
-    const Built b(c);
-    std::vector<std::uint32_t> all(kRows), few;
-    for (std::uint32_t r = 0; r < kRows; ++r) {
-      all[r] = r;
-      if (r % 61 == 3) few.push_back(r);
+  for (const Case& c : kCases)
+    for (const WalkCodes walk_codes : {WalkCodes::whole, WalkCodes::leading_bits}) {
+      const Built b(c, walk_codes);
+      std::vector<std::uint32_t> all(kRows), few;
+      for (std::uint32_t r = 0; r < kRows; ++r) {
+        all[r] = r;
+        if (r % 61 == 3) few.push_back(r);
+      }
+      for (const std::uint32_t width : b.options.widths)
+        for (const std::size_t count : {1, 3, 70})
+          for (const std::uint32_t k : {1u, 10u, 700u}) {
+            if (count == 70 && k != 10) continue;
+            INFO(name(c) << (walk_codes == WalkCodes::whole ? "" : ", split codes") << ", width " << width << ", "
+                         << count << " queries, k " << k);
+            const auto queries = b.queries(count, width);
+            const auto asked = pointers(queries);
+            const ScanRequest request{b.generation.get(), c.metric, kDim, asked, k, false};
+            for (const auto* rows : {&all, &few})
+              check_same(scan_generation(request, *rows), scan_rows(request, *rows));
+          }
     }
-    for (const std::uint32_t width : b.options.widths)
-      for (const std::size_t count : {1, 3, 70})
-        for (const std::uint32_t k : {1u, 10u, 700u}) {
-          if (count == 70 && k != 10) continue;
-          INFO(name(c) << ", width " << width << ", " << count << " queries, k " << k);
-          const auto queries = b.queries(count, width);
-          const auto asked = pointers(queries);
-          const ScanRequest request{b.generation.get(), c.metric, kDim, asked, k, false};
-          for (const auto* rows : {&all, &few}) check_same(scan_generation(request, *rows), scan_rows(request, *rows));
-        }
-  }
 }
 
 TEST_CASE("a sample that misleads the scan costs a second look, never a row") {
@@ -146,14 +150,16 @@ TEST_CASE("a sample that misleads the scan costs a second look, never a row") {
   }
 }
 
-TEST_CASE("whole codes of one step serve every ranking by squared distance, other codes none") {
+TEST_CASE("codes serve every squared distance, and every product that they cover whole") {
   for (const Case& c : kCases) {
     const Built b(c);
     for (const std::uint32_t width : b.options.widths) {
       INFO(name(c) << ", width " << width);
       const auto queries = b.queries(1, width);
       const auto asked = pointers(queries);
-      const bool expected = c.metric == Metric::l2;
+      const std::size_t coded = b.generation->quantizer().dim();
+      const bool expected = c.metric == Metric::l2 || (c.metric == Metric::dot && width <= coded) ||
+                            (c.metric == Metric::cosine && width == kDim && coded == kDim);
       CHECK(scans_codes({b.generation.get(), c.metric, kDim, asked, 10, false}) == expected);
     }
   }
