@@ -82,8 +82,10 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
     out->quantizer_ = Quantizer::from_bytes(sections.raw("quantizer"), coded_widths(options));
     if (out->rotation_) out->query_columns_ = out->rotation_->columns(coded_widths(options).back());
     std::vector<CodeSegment> segments;
+    const std::size_t walked = options.graphs.empty() ? 0 : out->quantizer_.code_length(options.graphs.back());
     for (std::size_t first = 0; first < out->quantizer_.row_length(); first = segments.back().last)
-      segments.push_back(out->open_codes("codes." + std::to_string(segments.size()), first, sections));
+      segments.push_back(out->open_codes("codes." + std::to_string(segments.size()), first, sections,
+                                         {loaded.residency, first < walked}));
     out->codes_ = CodeMatrix(std::move(segments));
     if (sections.has("code_errors")) out->code_bound_ = CodeBound(sections.raw("code_errors"), rows);
     for (const std::uint32_t width : options.graphs) {
@@ -99,20 +101,23 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
   return out;
 }
 
-CodeSegment Generation::open_codes(const std::string& name, std::size_t first, const SectionMap& sections) {
+CodeSegment Generation::open_codes(const std::string& name, std::size_t first, const SectionMap& sections,
+                                   CodesUse use) {
   const bool split = sections.has(name + ".leading");
-  const auto plane = [&](const std::string& section, std::size_t bytes) {
+  const auto plane = [&](const std::string& section, std::size_t bytes, bool walked) {
     const auto found = sections.raw(section);
     if (found.size() != bytes) damaged("has codes of the wrong size");
-    code_bytes_ += bytes;
-    return reinterpret_cast<const std::uint8_t*>(make_resident(found).data());
+    const bool resident = walked || use.residency == Residency::all_codes;
+    (resident ? code_bytes_ : mapped_code_bytes_) += bytes;
+    return reinterpret_cast<const std::uint8_t*>((resident ? make_resident(found) : found).data());
   };
   const std::size_t rows = matrix_.rows, bytes = sections.raw(split ? name + ".leading" : name).size();
   const std::size_t length = rows == 0 ? 0 : bytes / rows * (split ? 2 : 1);
   if (length == 0 || bytes % rows != 0 || length % simd::kCodeAlign != 0 || first + length > quantizer_.row_length())
     damaged("has codes of the wrong size");
-  if (!split) return {plane(name, bytes), first, first + length};
-  return {plane(name + ".leading", bytes), first, first + length, plane(name + ".trailing", bytes)};
+  if (!split) return {plane(name, bytes, use.walked), first, first + length};
+  const auto* const leading = plane(name + ".leading", bytes, use.walked);
+  return {leading, first, first + length, plane(name + ".trailing", bytes, false)};
 }
 
 std::span<const std::byte> Generation::make_resident(std::span<const std::byte> bytes) {
@@ -136,6 +141,7 @@ MemoryReport Generation::memory() const {
   MemoryReport out;
   out.links = link_bytes_;
   out.codes = code_bytes_;
+  out.mapped_codes = mapped_code_bytes_;
   out.rows = matrix_.rows * matrix_.dim * (matrix_.scalar_type == ScalarType::float32 ? 4 : 2);
   out.ids = slots_.size_bytes() + points_.size_bytes() + values_.size_bytes();
   return out;

@@ -98,12 +98,16 @@ class Generation {
   std::optional<PcaRotation> rotation_;
   std::optional<float> default_gap_;
   std::vector<float> query_columns_;  // of the rotation, for the coded coordinates
-  std::size_t link_bytes_ = 0, code_bytes_ = 0;
+  std::size_t link_bytes_ = 0, code_bytes_ = 0, mapped_code_bytes_ = 0;
   std::vector<HugeBuffer> resident_;  // codes and links, copied to huge pages; the rest stays mapped
   std::shared_ptr<const void> owner_;
 
   class SectionMap;
-  CodeSegment open_codes(const std::string& name, std::size_t first, const SectionMap& sections);
+  struct CodesUse {
+    Residency residency;
+    bool walked;  // read by walks
+  };
+  CodeSegment open_codes(const std::string& name, std::size_t first, const SectionMap& sections, CodesUse use);
   std::span<const std::byte> make_resident(std::span<const std::byte> bytes);
 };
 

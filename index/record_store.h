@@ -156,11 +156,19 @@ struct Section {
 };
 
 // A generation read back: sections stay valid while `owner` lives (it holds the mapping).
+// What of a generation is copied to memory when it is opened. The rest is read where the file is mapped: its pages come
+// and go as the machine has room.
+enum class Residency {
+  all_codes,   // links and all codes
+  walk_codes,  // links and what walks read; candidates cost a page of the file each where it is not cached
+};
+
 struct LoadedSections {
   Sequence sequence = 0;  // operations up to here are inside
   std::vector<Section> sections;
   std::shared_ptr<const void> owner;
   std::uint64_t fingerprint = 0;  // of the sections' bytes: other bytes, another number
+  Residency residency = Residency::all_codes;
 };
 
 // Where a collection's generations live. Not thread-safe: the composer calls it from one thread at a time.

@@ -73,6 +73,7 @@ MetricFamily memory_family(const std::vector<Reading>& readings) {
     const index::MemoryReport& memory = reading.info.memory;
     for (const auto& [part, bytes] : {std::pair{"links", memory.links},
                                       {"codes", memory.codes},
+                                      {"mapped_codes", memory.mapped_codes},
                                       {"rows", memory.rows},
                                       {"ids", memory.ids},
                                       {"tail", memory.tail}})

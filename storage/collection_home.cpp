@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "index/error.h"
+#include "storage/rocks_options.h"
 #include "storage/sealed_text.h"
 
 namespace nestor::storage {
@@ -59,7 +60,7 @@ void CollectionHome::rename_export(const fs::path& directory) {
 CollectionHome::CollectionHome(const fs::path& directory, std::shared_ptr<StoreResources> resources, const Log& log)
     : path_(directory), resources_(std::move(resources)), directory_(directory), names_(find_names(log)) {
   records_ = RocksStore::open(path_ / names_.rocks, resources_);
-  generations_ = std::make_shared<GenerationDirectory>(path_ / names_.generations);
+  generations_ = std::make_shared<GenerationDirectory>(path_ / names_.generations, resources_->residency);
 }
 
 std::shared_ptr<RocksStore> CollectionHome::records() const {
@@ -127,7 +128,8 @@ class CollectionHome::Successor final : public index::StoreSuccessor {
       : home_(std::move(home)),
         names_(std::move(names)),
         rows_(RocksStore::open(home_->path_ / names_.rocks, home_->resources_)),
-        graphs_(std::make_shared<GenerationDirectory>(home_->path_ / names_.generations)) {}
+        graphs_(std::make_shared<GenerationDirectory>(home_->path_ / names_.generations,
+                                                      home_->resources_->residency)) {}
   ~Successor() override {
     if (in_force_) return;
     rows_->remove_when_closed();

@@ -98,7 +98,7 @@ struct Database::Impl {
   Impl(const fs::path& directory, DatabaseOptions options)
       : log(std::make_shared<Logger>(std::move(options.log))),
         lock(std::make_shared<DirectoryLock>(directory, options.create_if_missing)),
-        resources(make_store_resources()) {
+        resources(make_store_resources({.residency = options.residency})) {
     // Absolute, so that a program that changes its working directory does not lose its files.
     home = fs::absolute(directory);
     for (const auto& [member, name] : {std::pair{&collections, "collections"}, {&tmp, "tmp"}, {&trash, "trash"}}) {

@@ -36,6 +36,7 @@ struct DatabaseOptions {
   // Build generations in the background when Collection::wants_build(). Off: only explicit build().
   bool background_builds = true;
   unsigned build_threads = 0;  // 0: all cores
+  index::Residency residency = index::Residency::all_codes;
   // One line per event; default: none. Called from any thread, by one at a time. Must not call the Database.
   std::function<void(const std::string&)> log;
 };

@@ -44,7 +44,8 @@ void reserve(const FileDescriptor& fd, std::size_t bytes, const std::string& fil
 
 }  // namespace
 
-GenerationDirectory::GenerationDirectory(const std::filesystem::path& directory) {
+GenerationDirectory::GenerationDirectory(const std::filesystem::path& directory, index::Residency residency)
+    : residency_(residency) {
   if (::mkdir(directory.c_str(), 0777) != 0 && errno != EEXIST)
     throw_errno(errno, "create the directory " + directory.string());
   directory_ = std::make_unique<Directory>(directory);
@@ -177,6 +178,7 @@ index::LoadedSections GenerationDirectory::load(const std::string& file) const {
   for (const SectionEntry& entry : header.sections) checksums.push_back(entry.checksum);
   loaded.fingerprint = checksum(std::as_bytes(std::span(checksums)));
   loaded.owner = mapped;
+  loaded.residency = residency_;
   return loaded;
 }
 

@@ -26,7 +26,8 @@ class Directory;
 class GenerationDirectory final : public index::GenerationStore {
  public:
   // Makes the directory when it is missing; its parent must exist. Throws Error.
-  explicit GenerationDirectory(const std::filesystem::path& directory);
+  explicit GenerationDirectory(const std::filesystem::path& directory,
+                               index::Residency residency = index::Residency::all_codes);
   ~GenerationDirectory() override;
 
   // Durable on return: file synced and renamed, then MANIFEST, then older files removed (a mapping of one of them
@@ -49,6 +50,7 @@ class GenerationDirectory final : public index::GenerationStore {
   void remove_all_but(const std::string& file) const;
 
   std::unique_ptr<Directory> directory_;
+  index::Residency residency_;  // of what is loaded
 };
 
 }  // namespace nestor::storage

@@ -76,6 +76,7 @@ std::shared_ptr<StoreResources> make_store_resources(const StoreMemory& memory) 
   auto resources = std::make_shared<StoreResources>();
   resources->block_cache = rocksdb::NewLRUCache(memory.block_cache_bytes);
   resources->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(memory.write_buffer_bytes);
+  resources->residency = memory.residency;
   return resources;
 }
 

@@ -18,6 +18,7 @@ namespace nestor::storage {
 struct StoreResources {
   std::shared_ptr<rocksdb::Cache> block_cache;
   std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
+  index::Residency residency = index::Residency::all_codes;
 };
 
 // Order of the handles that RocksDB returns for column_families().

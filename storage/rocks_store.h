@@ -23,6 +23,7 @@ struct StoreMemory {
   // Rows not yet in a sorted file; above it RocksDB flushes early. Bounds start-up time too: they are replayed from the
   // log.
   std::size_t write_buffer_bytes = std::size_t{256} << 20;
+  index::Residency residency = index::Residency::all_codes;  // of generations
 };
 
 struct StoreResources;  // opaque: RocksDB's cache and write buffers

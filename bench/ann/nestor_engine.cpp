@@ -66,6 +66,7 @@ void NestorEngine::open_database(const std::string& path, unsigned threads) {
   storage::DatabaseOptions options;
   options.background_builds = false;  // nothing may run beside a measurement
   options.build_threads = threads;
+  options.residency = setup_.residency;
   options.log = [](const std::string& line) { std::fprintf(stderr, "  %s\n", line.c_str()); };
   database_ = storage::Database::open(path, options);
   if (database_->contains(kCollection)) collection_ = database_->collection(kCollection);
@@ -111,7 +112,7 @@ BuildCost NestorEngine::build(const EngineInput& input) {
 
 std::uint64_t NestorEngine::reported_bytes() const {
   const index::MemoryReport memory = collection_->info().memory;
-  return memory.links + memory.codes + memory.rows + memory.ids + memory.tail;
+  return memory.links + memory.codes + memory.mapped_codes + memory.rows + memory.ids + memory.tail;
 }
 
 std::string NestorEngine::bytes_by_part() const {
@@ -119,8 +120,9 @@ std::string NestorEngine::bytes_by_part() const {
   const auto per_row = [&](std::uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(rows_); };
   char text[160];
   std::snprintf(
-      text, sizeof text, "links %.0f, codes %.0f, ids %.0f, tail %.0f per row; exact rows %.0f, mapped from the file",
-      per_row(memory.links), per_row(memory.codes), per_row(memory.ids), per_row(memory.tail), per_row(memory.rows));
+      text, sizeof text, "links %.0f, codes %.0f, ids %.0f, tail %.0f per row; mapped from the file: codes %.0f, exact rows %.0f",
+      per_row(memory.links), per_row(memory.codes), per_row(memory.ids), per_row(memory.tail),
+      per_row(memory.mapped_codes), per_row(memory.rows));
   return text;
 }
 

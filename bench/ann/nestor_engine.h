@@ -15,6 +15,7 @@ namespace nestor::bench::ann {
 
 struct NestorSetup {
   std::vector<std::uint32_t> widths, graphs;     // empty: what a collection gets by default
+  index::Residency residency = index::Residency::all_codes;
   std::optional<index::ScalarType> scalar_type;  // none: float16 where the data is exact in it, else float32
   std::optional<index::Rotation> rotation;       // none: pca for data that is not nested
   NestorGrid grid;

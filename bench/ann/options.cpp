@@ -52,7 +52,7 @@ Options parse_options(int argc, char** argv) {
   options.data.shared = std::filesystem::path(NESTOR_SOURCE_DIR) / ".." / "shared";
   options.engines = all_engines();
   options.work = "bench-work";
-  std::string threads = "1", build_threads = "all", scalar = "auto", rotation = "auto";
+  std::string threads = "1", build_threads = "all", scalar = "auto", rotation = "auto", resident = "codes";
   std::vector<std::string> rebuild;
 
   app.add_option(
@@ -108,6 +108,8 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--graphs", options.nestor.graphs, "widths that get a graph; none: the default")
       ->delimiter(',')
       ->group("Nestor");
+  app.add_option("--resident", resident, "what of Nestor's index is copied to memory: codes, or walk: only what walks read")
+      ->check(CLI::IsMember({"codes", "walk"}));
   app.add_option("--scalar", scalar, "stored rows; auto: float16 where the data is exact in it")
       ->check(CLI::IsMember({"auto", "float32", "float16"}))
       ->group("Nestor");
@@ -144,6 +146,7 @@ Options parse_options(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::exit(app.exit(error));
   }
+  if (resident == "walk") options.nestor.residency = index::Residency::walk_codes;
   if (scalar != "auto") options.nestor.scalar_type = index::parse_scalar_type(scalar);
   if (rotation != "auto") options.nestor.rotation = index::parse_rotation(rotation);
   options.rebuild.insert(rebuild.begin(), rebuild.end());

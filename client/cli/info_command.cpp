@@ -54,14 +54,16 @@ void print_list(const storage::Database& database) {
 struct Part {
   std::string name;
   std::uint64_t bytes;
+  bool resident;  // else in the mapped file
 };
 
 std::vector<Part> parts_of(const index::MemoryReport& memory) {
-  return {{"links", memory.links},
-          {"codes", memory.codes},
-          {"rows", memory.rows},
-          {"ids", memory.ids},
-          {"tail", memory.tail}};
+  return {{"links", memory.links, true},
+          {"codes", memory.codes, true},
+          {"ids", memory.ids, true},
+          {"tail", memory.tail, true},
+          {"mapped_codes", memory.mapped_codes, false},
+          {"rows", memory.rows, false}};
 }
 
 void print_one(const std::string& name, const index::CollectionInfo& info) {
@@ -77,16 +79,17 @@ void print_one(const std::string& name, const index::CollectionInfo& info) {
             << " candidates at build; exact search below " << with_commas(options.exact_below) << " points\n"
             << "  sequence    " << info.sequence << "; generation " << info.generation_sequence << "\n";
   TextTable table({"bytes", ">in all", ">per vector"});
-  std::uint64_t total = 0;
+  std::uint64_t resident = 0, mapped = 0;
   const auto row = [&](const std::string& part, std::uint64_t bytes) {
     const double each = info.points == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(info.points);
     table.add({part, human_bytes(bytes), fixed(each, 1)});
   };
   for (const Part& part : parts_of(info.memory)) {
-    total += part.bytes;
+    (part.resident ? resident : mapped) += part.bytes;
     row(part.name, part.bytes);
   }
-  row("total", total);
+  row("in memory", resident);
+  row("in the mapped file", mapped);
   table.print(std::cout);
 }
 

@@ -72,6 +72,7 @@ void run(const ServeOptions& options) {
   storage::DatabaseOptions database_options;
   database_options.build_threads = config.threads;
   database_options.log = say;
+  if (config.resident == "walk") database_options.residency = index::Residency::walk_codes;
   const auto database = storage::Database::open(config.directory, database_options);
 
   config.server.read_workers = config.threads;

@@ -98,6 +98,10 @@ void add_general(std::vector<Setting>& all) {
   all.push_back(number(
       "threads", "Threads that search and build, 0 for all cores", 0, 4096,
       [](auto& c) -> auto& { return c.threads; }));
+  all.push_back(choice(
+      "resident", "What is held in memory: codes (links and all codes), or walk (links and what walks read; the rest is "
+                  "mapped from disk: less memory, slower where it is not cached)",
+      {"codes", "walk"}, [](auto& c) -> auto& { return c.resident; }));
   all.push_back(number(
       "io_threads", "Threads that read and write connections, 0 for all cores", 0, 4096,
       [](auto& c) -> auto& { return c.server.io_threads; }));

@@ -13,6 +13,7 @@ namespace nestor::client {
 struct ServeConfig {
   std::string directory = "./nestor-data";
   unsigned threads = 0;            // that search and build; 0: all cores
+  std::string resident = "codes";  // what of the index is held in memory: codes, walk
   std::string access_log = "off";  // off, stderr, or a file
   server::LogFormat log_format = server::LogFormat::text;
   std::string log_level = "info";

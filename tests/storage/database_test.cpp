@@ -103,6 +103,34 @@ TEST_CASE("points are found after writing, after reopening, after building and f
   }
 }
 
+TEST_CASE("with only the walk's codes in memory the answers are the same and the rest is mapped") {
+  const TemporaryDirectory directory;
+  {
+    auto database = Database::open(directory.path(), quiet());
+    auto collection = database->create_collection("words", options_of());
+    collection->upsert(Points(0, 1000, 1).points);
+    build(*collection);
+  }
+  const auto queries = nested_vectors(20, kDim, 9);
+  std::vector<std::vector<PointId>> answers[2];
+  MemoryReport memory[2];
+  for (const int round : {0, 1}) {
+    DatabaseOptions options = quiet();
+    options.residency = round == 0 ? Residency::all_codes : Residency::walk_codes;
+    const auto collection = Database::open(directory.path(), options)->collection("words");
+    memory[round] = collection->info().memory;
+    for (std::size_t q = 0; q < 20; ++q) {
+      auto& ids = answers[round].emplace_back();
+      for (const Hit& hit : collection->search({queries.data() + q * kDim, kDim}, {}).hits) ids.push_back(hit.id);
+    }
+  }
+  CHECK(answers[0] == answers[1]);
+  CHECK(memory[0].mapped_codes == 0);
+  CHECK(memory[1].mapped_codes > 0);
+  CHECK(memory[1].codes + memory[1].mapped_codes == memory[0].codes);
+  CHECK(memory[1].links == memory[0].links);
+}
+
 TEST_CASE("the background builder builds what wants it, and the next start serves from it") {
   INFO("NESTOR_TEST_SEED=" << test_seed());
   const TemporaryDirectory directory;

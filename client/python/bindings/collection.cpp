@@ -117,6 +117,7 @@ py::dict info(Collection& collection) {
   py::dict memory;
   memory["links"] = info.memory.links;
   memory["codes"] = info.memory.codes;
+  memory["mapped_codes"] = info.memory.mapped_codes;
   memory["rows"] = info.memory.rows;
   memory["ids"] = info.memory.ids;
   memory["tail"] = info.memory.tail;
