@@ -3,16 +3,22 @@
 // Then a restart: time from opening to the first answer.
 //   store_churn [--shared DIR] [--only SET] [--data DIR] [--threads N] [--queries N]
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <mutex>
 #include <numeric>
 #include <random>
 #include <set>
+#include <stdexcept>
+#include <string>
 #include <thread>
 
 #include "bench/arguments.h"
@@ -95,10 +101,47 @@ std::uint64_t bytes_below(const std::filesystem::path& directory) {
   return bytes;
 }
 
+std::size_t resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmRSS:")) return std::stoull(line.substr(6)) * 1024;
+  throw std::runtime_error("/proc/self/status has no VmRSS");
+}
+
+// What a process of its own comes to hold when it opens the database and searches.
+double resident_bytes_of(const std::filesystem::path& directory, const std::string& name, const Matrix& queries) {
+  int ends[2];
+  if (::pipe(ends) != 0) throw std::runtime_error("cannot make a pipe");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    double grown = 0;
+    try {
+      const std::size_t before = resident_bytes();
+      storage::DatabaseOptions quiet;
+      quiet.background_builds = false;
+      const auto database = storage::Database::open(directory, quiet);
+      for (std::size_t q = 0; q < queries.rows; ++q) database->collection(name)->search(queries.row(q), {});
+      grown = static_cast<double>(resident_bytes()) - static_cast<double>(before);
+    } catch (const std::exception& error) {
+      std::cerr << error.what() << std::endl;
+    }
+    if (::write(ends[1], &grown, sizeof grown) != sizeof grown) ::_exit(1);
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  double grown = 0;
+  const bool told = ::read(ends[0], &grown, sizeof grown) == sizeof grown && grown > 0;
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+  if (!told) throw std::runtime_error("cannot measure the memory of " + name);
+  return grown;
+}
+
 class Churn {
  public:
   Churn(const Arguments& arguments, const DataSetFiles& files, const std::filesystem::path& directory)
-      : directory_(directory), keys_(load_matrix(files.keys)),
+      : directory_(directory),
+        keys_(load_matrix(files.keys)),
         queries_(load_matrix(files.queries, files.query_step, arguments.queries == 0 ? 500 : arguments.queries)) {
     build_.threads = arguments.threads;
     options_.dim = keys_.dim;
@@ -120,10 +163,13 @@ class Churn {
     storage::DatabaseOptions quiet;
     quiet.background_builds = false;
     {
-      const auto database = storage::Database::open(directory_, quiet);
-      fill(*database, "fresh", [](std::size_t id) { return id; });
+      const auto fresh = storage::Database::open(directory_ / "fresh", quiet);
+      fill(*fresh, "fresh", [](std::size_t id) { return id; });
+      const auto database = storage::Database::open(directory_ / "churned", quiet);
       const auto churned = fill(*database, "churned", [&](std::size_t id) { return rows[id]; });
-      std::cout << keys_.rows << " rows, recall@10 of the default search before: " << fixed(recall(*churned, queries_), 4) << std::endl;
+      std::cout << keys_.rows
+                << " rows, recall@10 of the default search before: " << fixed(recall(*churned, queries_), 4)
+                << std::endl;
       Watcher watcher(*churned, queries_);
       watcher.phase("idle");
       std::this_thread::sleep_for(std::chrono::seconds(5));
@@ -135,21 +181,26 @@ class Churn {
       std::cout << "compaction: " << fixed(churned->compact(build_).seconds, 1) << " s" << std::endl;
       watcher.phase("");
       std::cout << "recall after compaction: " << fixed(recall(*churned, queries_), 4) << std::endl;
-      std::cout << "recall of a fresh build: " << fixed(recall(*database->collection("fresh"), queries_), 4) << std::endl;
+      std::cout << "recall of a fresh build: " << fixed(recall(*fresh->collection("fresh"), queries_), 4) << std::endl;
       Table table({"search during", "searches", "p50 us", "p99 us", "longest us"});
       watcher.report(table);
       table.print(std::cout);
     }
     std::cout << "bytes on disk against a fresh build: "
-              << fixed(static_cast<double>(bytes_below(directory_ / "collections/churned")) /
-                           static_cast<double>(bytes_below(directory_ / "collections/fresh")),
+              << fixed(static_cast<double>(bytes_below(directory_ / "churned")) /
+                           static_cast<double>(bytes_below(directory_ / "fresh")),
+                       3)
+              << std::endl;
+    std::cout << "resident memory against a fresh build: "
+              << fixed(resident_bytes_of(directory_ / "churned", "churned", queries_) /
+                           resident_bytes_of(directory_ / "fresh", "fresh", queries_),
                        3)
               << std::endl;
     const auto start = Clock::now();
-    const auto database = storage::Database::open(directory_, quiet);
+    const auto database = storage::Database::open(directory_ / "churned", quiet);
     const auto opened = seconds_since(start);
     database->collection("churned")->search(queries_.row(0), {});
-    std::cout << "opening both collections: " << fixed(opened, 3) << " s, to the first answer: " << fixed(seconds_since(start), 3)
+    std::cout << "opening it: " << fixed(opened, 3) << " s, to the first answer: " << fixed(seconds_since(start), 3)
               << " s" << std::endl;
   }
 
@@ -203,8 +254,8 @@ class Churn {
     done = true;
     maintenance.join();
     collection.fold(build_);
-    std::cout << "replaced in " << fixed(writing, 1) << " s; " << folds << " folds (" << fixed(folding, 1) << " s), " << compactions
-              << " compactions (" << fixed(compacting, 1) << " s)" << std::endl;
+    std::cout << "replaced in " << fixed(writing, 1) << " s; " << folds << " folds (" << fixed(folding, 1) << " s), "
+              << compactions << " compactions (" << fixed(compacting, 1) << " s)" << std::endl;
   }
 
   std::filesystem::path directory_;

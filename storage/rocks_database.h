@@ -13,9 +13,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "index/error.h"
+#include "storage/manifest_seal.h"
 #include "storage/record_codec.h"
 #include "storage/rocks_error.h"
 #include "storage/rocks_options.h"
@@ -29,7 +31,10 @@ inline std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data()
 class OpenDatabase {
  public:
   OpenDatabase(const rocksdb::DBOptions& options, const std::string& directory, const StoreResources& resources)
-      : options_(options), directory_(directory), families_(column_families(resources)) {
+      : sealer_(std::make_shared<ManifestSealer>(directory)),
+        options_(watched_by(sealer_, options)),
+        directory_(directory),
+        families_(column_families(resources)) {
     check(open(), "open " + directory_);
   }
   ~OpenDatabase() { close(); }
@@ -68,7 +73,8 @@ class OpenDatabase {
 
   std::string get_required(std::string_view key, const std::string& directory) const {
     std::optional<std::string> value = get(kMetaFamily, key, "read the meta records");
-    if (!value) throw index::Error(index::ErrorCode::data_loss, directory + " has no record \"" + std::string(key) + "\"");
+    if (!value)
+      throw index::Error(index::ErrorCode::data_loss, directory + " has no record \"" + std::string(key) + "\"");
     return *std::move(value);
   }
 
@@ -79,11 +85,24 @@ class OpenDatabase {
     options.readahead_size = std::size_t{1} << 20;
     return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, family(f)));
   }
+
  private:
+  static rocksdb::DBOptions watched_by(std::shared_ptr<ManifestSealer> sealer, rocksdb::DBOptions options) {
+    options.listeners.push_back(std::move(sealer));
+    return options;
+  }
   rocksdb::Status open() {
+    try {
+      verify_manifest_seal(directory_);
+    } catch (const index::Error& error) {
+      return error.code() == index::ErrorCode::data_loss ? rocksdb::Status::Corruption(error.what())
+                                                         : rocksdb::Status::IOError(error.what());
+    }
     rocksdb::DB* db = nullptr;
     const rocksdb::Status status = rocksdb::DB::Open(options_, directory_, families_, &handles_, &db);
-    if (status.ok()) db_.reset(db);
+    if (!status.ok()) return status;
+    db_.reset(db);
+    sealer_->seal();  // opening has begun a new MANIFEST
     return status;
   }
   rocksdb::Status open_for_reading() {
@@ -106,6 +125,7 @@ class OpenDatabase {
     db_.reset();
   }
 
+  const std::shared_ptr<ManifestSealer> sealer_;
   const rocksdb::DBOptions options_;
   const std::string directory_;
   const std::vector<rocksdb::ColumnFamilyDescriptor> families_;
