@@ -54,6 +54,15 @@ storage::Datastore DatastoreCatalog::open(const std::shared_ptr<index::Collectio
   return storage::Datastore(collection, entry.state);
 }
 
+DatastoreRequest::DatastoreRequest(Context& context, DatastoreCatalog& datastores, const Call& call)
+    : target(context.catalog.open(call.parameters[0])),
+      document(call.request.body, context.limits.json_depth),
+      body(document.root()),
+      limits(context.limits),
+      catalog(datastores) {
+  expect_object(body, "body");
+}
+
 VectorList read_vectors(const JsonValue& body, std::string_view name, const OpenCollection& target,
                         const RequestLimits& limits) {
   const JsonValue list = required_field(body, name);

@@ -10,6 +10,7 @@
 
 #include "server/api.h"
 #include "server/json_view.h"
+#include "server/protocol.h"
 #include "server/router.h"
 #include "storage/datastore.h"
 
@@ -45,6 +46,23 @@ storage::DatastoreQuery read_datastore_query(const JsonValue& body, const Reques
 std::vector<float> read_floats(const JsonValue& body, std::string_view name);
 // Unsigned integers; empty when the field is missing.
 std::vector<std::uint64_t> read_unsigned(const JsonValue& body, std::string_view name, std::uint64_t high);
+
+// What every knnlm endpoint starts from: the collection that its path names, and its body, an object.
+struct DatastoreRequest {
+  // Throws HttpError: no such collection, no JSON object.
+  DatastoreRequest(Context& context, DatastoreCatalog& catalog, const Call& call);
+  DatastoreRequest(const DatastoreRequest&) = delete;
+  DatastoreRequest& operator=(const DatastoreRequest&) = delete;
+
+  storage::Datastore datastore() const { return catalog.open(target.collection); }
+  index::Metric metric() const { return target.collection->options().metric; }
+
+  OpenCollection target;
+  JsonDocument document;
+  JsonValue body;
+  const RequestLimits& limits;
+  DatastoreCatalog& catalog;
+};
 
 // The rest of the knnlm endpoints, those about rows.
 void add_knnlm_row_routes(Router& router, Context& context, const std::shared_ptr<DatastoreCatalog>& datastores);

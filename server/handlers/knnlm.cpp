@@ -10,7 +10,15 @@
 namespace nestor::server {
 namespace {
 
-using Datastores = std::shared_ptr<DatastoreCatalog>;
+// What the three queries read alike.
+struct Asked {
+  explicit Asked(const DatastoreRequest& request)
+      : query(read_datastore_query(request.body, request.limits)),
+        queries(read_vectors(request.body, "queries", request.target, request.limits)) {}
+
+  storage::DatastoreQuery query;
+  VectorList queries;
+};
 
 void append_field(std::string& out, std::string_view name, double value) {
   out += ",\"";
@@ -50,39 +58,29 @@ void append_distribution(std::string& out, const index::LookupResult& result, bo
   out += '}';
 }
 
-void lookup(Context& context, const Datastores& datastores, const Call& call, Response& response) {
-  const OpenCollection target = context.catalog.open(call.parameters[0]);
-  const JsonDocument document(call.request.body, context.limits.json_depth);
-  const JsonValue body = document.root();
-  expect_object(body, "body");
-  const storage::DatastoreQuery query = read_datastore_query(body, context.limits);
-  const VectorList queries = read_vectors(body, "queries", target, context.limits);
-  const auto results = datastores->open(target.collection).lookup(queries.values, queries.count, query);
+void lookup(const DatastoreRequest& request, Response& response) {
+  const Asked asked(request);
+  const auto results = request.datastore().lookup(asked.queries.values, asked.queries.count, asked.query);
   response.body += "{\"distributions\":[";
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (i) response.body += ',';
-    append_distribution(response.body, results[i], query.options.search.explain);
-    check_answer_size(response.body.size(), context.limits.answer_bytes);
+    append_distribution(response.body, results[i], asked.query.options.search.explain);
+    check_answer_size(response.body.size(), request.limits.answer_bytes);
   }
   response.body += "]}";
 }
 
-void score(Context& context, const Datastores& datastores, const Call& call, Response& response) {
-  const OpenCollection target = context.catalog.open(call.parameters[0]);
-  const JsonDocument document(call.request.body, context.limits.json_depth);
-  const JsonValue body = document.root();
-  expect_object(body, "body");
-  const storage::DatastoreQuery query = read_datastore_query(body, context.limits);
-  const VectorList queries = read_vectors(body, "queries", target, context.limits);
-  required_field(body, "targets");
-  const auto wide = read_unsigned(body, "targets", std::numeric_limits<std::uint32_t>::max());
+void score(const DatastoreRequest& request, Response& response) {
+  const Asked asked(request);
+  required_field(request.body, "targets");
+  const auto wide = read_unsigned(request.body, "targets", std::numeric_limits<std::uint32_t>::max());
   const std::vector<std::uint32_t> targets(wide.begin(), wide.end());
-  required_field(body, "lm_log_probabilities");
-  const std::vector<float> lm = read_floats(body, "lm_log_probabilities");
-  std::vector<float> lambdas = read_floats(body, "lambda");
+  required_field(request.body, "lm_log_probabilities");
+  const std::vector<float> lm = read_floats(request.body, "lm_log_probabilities");
+  std::vector<float> lambdas = read_floats(request.body, "lambda");
   if (lambdas.empty()) lambdas = {0.25f};
   const auto scores =
-      datastores->open(target.collection).score(queries.values, queries.count, {targets, lm, lambdas}, query);
+      request.datastore().score(asked.queries.values, asked.queries.count, {targets, lm, lambdas}, asked.query);
   response.body += "{\"scores\":[";
   for (std::size_t i = 0; i < scores.size(); ++i) {
     response.body += i ? ",{\"log_probability\":" : "{\"log_probability\":";
@@ -96,15 +94,10 @@ void score(Context& context, const Datastores& datastores, const Call& call, Res
   response.body += "]}";
 }
 
-void search(Context& context, const Datastores& datastores, const Call& call, Response& response) {
-  const OpenCollection target = context.catalog.open(call.parameters[0]);
-  const JsonDocument document(call.request.body, context.limits.json_depth);
-  const JsonValue body = document.root();
-  expect_object(body, "body");
-  const storage::DatastoreQuery query = read_datastore_query(body, context.limits);
-  const VectorList queries = read_vectors(body, "queries", target, context.limits);
-  const auto results = datastores->open(target.collection).search(queries.values, queries.count, query);
-  const index::Metric metric = target.collection->options().metric;
+void search(const DatastoreRequest& request, Response& response) {
+  const Asked asked(request);
+  const auto results = request.datastore().search(asked.queries.values, asked.queries.count, asked.query);
+  const index::Metric metric = request.metric();
   response.body += "{\"neighbours\":[";
   for (std::size_t i = 0; i < results.size(); ++i) {
     response.body += i ? ",[" : "[";
@@ -119,7 +112,7 @@ void search(Context& context, const Datastores& datastores, const Call& call, Re
       response.body += '}';
     }
     response.body += ']';
-    check_answer_size(response.body.size(), context.limits.answer_bytes);
+    check_answer_size(response.body.size(), request.limits.answer_bytes);
   }
   response.body += "]}";
 }
@@ -131,7 +124,7 @@ void add_knnlm_routes(Router& router, Context& context) {
   const auto add = [&](const std::string& name, auto handler) {
     router.add({"POST", "/collections/{name}/knnlm/" + name, Lane::read, true,
                 [&context, datastores, handler](const Call& call, Response& response) {
-                  handler(context, datastores, call, response);
+                  handler(DatastoreRequest(context, *datastores, call), response);
                 }});
   };
   add("lookup", lookup);

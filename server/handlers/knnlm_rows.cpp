@@ -15,30 +15,15 @@
 namespace nestor::server {
 namespace {
 
-using Datastores = std::shared_ptr<DatastoreCatalog>;
 using index::PointId;
 
 constexpr std::uint64_t kMaxUint32 = std::numeric_limits<std::uint32_t>::max();
 
-// What every handler here starts from.
-struct RowRequest {
-  RowRequest(Context& context, const Call& call)
-      : target(context.catalog.open(call.parameters[0])),
-        document(call.request.body, context.limits.json_depth),
-        body(document.root()),
-        limits(context.limits) {
-    expect_object(body, "body");
-  }
-  std::vector<PointId> ids() const { return read_ids(required_field(body, "ids"), "ids", limits.points); }
-  index::Metric metric() const { return target.collection->options().metric; }
+std::vector<PointId> read_row_ids(const DatastoreRequest& request) {
+  return read_ids(required_field(request.body, "ids"), "ids", request.limits.points);
+}
 
-  OpenCollection target;
-  JsonDocument document;
-  JsonValue body;
-  const RequestLimits& limits;
-};
-
-void append(const RowRequest& request, const Datastores& datastores, Response& response) {
+void append(const DatastoreRequest& request, Response& response) {
   const VectorList keys = [&] {
     RequestLimits rows = request.limits;
     rows.searches = rows.points;
@@ -48,8 +33,7 @@ void append(const RowRequest& request, const Datastores& datastores, Response& r
   const std::vector<std::uint32_t> values(wide.begin(), wide.end());
   const std::vector<float> weights = read_floats(request.body, "weights");
   const auto documents = read_unsigned(request.body, "doc_ids", index::kNoDocument - 1);
-  const std::uint64_t first =
-      datastores->open(request.target.collection).append({keys.values, values, weights, documents});
+  const std::uint64_t first = request.datastore().append({keys.values, values, weights, documents});
   response.body += "{\"first_id\":";
   append_unsigned(response.body, first);
   response.body += ",\"count\":";
@@ -57,7 +41,7 @@ void append(const RowRequest& request, const Datastores& datastores, Response& r
   response.body += '}';
 }
 
-void build(const RowRequest& request, const Datastores&, Response& response) {
+void build(const DatastoreRequest& request, Response& response) {
   const index::BuildReport report = request.target.collection->build();
   response.body += "{\"rows\":";
   append_unsigned(response.body, report.rows);
@@ -66,9 +50,9 @@ void build(const RowRequest& request, const Datastores&, Response& response) {
   response.body += '}';
 }
 
-void distances(const RowRequest& request, const Datastores&, Response& response) {
+void distances(const DatastoreRequest& request, Response& response) {
   const VectorList query = read_vectors(request.body, "queries", request.target, request.limits);
-  const std::vector<PointId> ids = request.ids();
+  const std::vector<PointId> ids = read_row_ids(request);
   if (ids.size() % query.count != 0)
     wrong_input(std::to_string(ids.size()) + " ids are not a row for each of " + std::to_string(query.count) +
                 " queries");
@@ -93,8 +77,8 @@ void distances(const RowRequest& request, const Datastores&, Response& response)
   response.body += "]}";
 }
 
-void get_vectors(const RowRequest& request, const Datastores&, Response& response) {
-  const std::vector<PointId> ids = request.ids();
+void get_vectors(const DatastoreRequest& request, Response& response) {
+  const std::vector<PointId> ids = read_row_ids(request);
   const std::size_t dim = request.target.collection->options().dim;
   if (ids.size() * dim * 4 > request.limits.answer_bytes)
     wrong_input(std::to_string(ids.size()) + " vectors of " + std::to_string(dim) +
@@ -109,8 +93,8 @@ void get_vectors(const RowRequest& request, const Datastores&, Response& respons
   response.body += "]}";
 }
 
-void next_ids(const RowRequest& request, const Datastores& datastores, Response& response) {
-  const auto next = datastores->open(request.target.collection).next_ids(request.ids());
+void next_ids(const DatastoreRequest& request, Response& response) {
+  const auto next = request.datastore().next_ids(read_row_ids(request));
   response.body += "{\"next_ids\":[";
   for (std::size_t i = 0; i < next.size(); ++i) {
     if (i) response.body += ',';
@@ -123,7 +107,7 @@ void next_ids(const RowRequest& request, const Datastores& datastores, Response&
 }
 
 // Evidence is sent as vectors, or named by the ids of stored points.
-void score_candidates(const RowRequest& request, const Datastores&, Response& response) {
+void score_candidates(const DatastoreRequest& request, Response& response) {
   const VectorList candidates = read_vectors(request.body, "candidates", request.target, request.limits);
   std::vector<float> evidence;
   if (const auto ids = field(request.body, "evidence_ids"))
@@ -139,7 +123,7 @@ void score_candidates(const RowRequest& request, const Datastores&, Response& re
 }
 
 // Of every step-th stored vector, so that at most `limit` of them are read.
-void dispersion(const RowRequest& request, const Datastores&, Response& response) {
+void dispersion(const DatastoreRequest& request, Response& response) {
   const index::Collection& collection = *request.target.collection;
   const std::uint64_t limit = integer_field(request.body, "limit", {2, 1'000'000}).value_or(100'000);
   const std::uint64_t step = std::max<std::uint64_t>(1, (collection.count() + limit - 1) / limit);
@@ -152,8 +136,13 @@ void dispersion(const RowRequest& request, const Datastores&, Response& response
   index::Dispersion sums(collection.options().widths);
   const index::RowReader rows = collection.rows();
   constexpr std::size_t kBatch = 1024;
-  for (std::size_t first = 0; first < ids.size(); first += kBatch)
-    sums.add(rows.vectors(std::span(ids).subspan(first, std::min(kBatch, ids.size() - first))));
+  std::vector<PointId> batch;
+  for (std::size_t first = 0; first < ids.size(); first += kBatch) {
+    batch.clear();
+    for (const PointId& id : std::span(ids).subspan(first, std::min(kBatch, ids.size() - first)))
+      if (rows.find(id) != index::kNoSlot) batch.push_back(id);  // not erased since
+    sums.add(rows.vectors(batch));
+  }
   response.body += "{\"rows\":";
   append_unsigned(response.body, ids.size());
   response.body += ",\"widths\":[";
@@ -175,7 +164,7 @@ void add_knnlm_row_routes(Router& router, Context& context, const std::shared_pt
   const auto add = [&](const std::string& path, Lane lane, auto handler) {
     router.add({"POST", "/collections/{name}/" + path, lane, true,
                 [&context, datastores, handler](const Call& call, Response& response) {
-                  handler(RowRequest(context, call), datastores, response);
+                  handler(DatastoreRequest(context, *datastores, call), response);
                 }});
   };
   add("knnlm/append", Lane::write, append);
