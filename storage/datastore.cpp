@@ -62,10 +62,10 @@ std::string payload_of(const DatastoreRows& rows, std::size_t i) {
 
 }  // namespace
 
-std::uint64_t Datastore::next_row() const {
+std::uint64_t next_row(const index::Collection& collection) {
   // Ids are listed upwards only, so the end is found by halving: 64 seeks.
   const auto any_from = [&](std::uint64_t first) {
-    const auto records = collection_->scroll(PointId::number(first), 1, false, false);
+    const auto records = collection.scroll(PointId::number(first), 1, false, false);
     return !records.empty() && !records.front().id.is_uuid;
   };
   if (!any_from(0)) return 0;

@@ -34,6 +34,9 @@ struct DatastoreQuery {
   unsigned threads = 0;                          // 0: all cores
 };
 
+// One beyond the largest integer id: the number of the next row. 64 look-ups.
+std::uint64_t next_row(const index::Collection& collection);
+
 // What datastores of one collection share: the columns, read once, and the order of appends. Holds no collection, so
 // a server may keep it for as long as it likes. Thread-safe.
 class DatastoreState {
@@ -64,8 +67,7 @@ class Datastore {
   // first. Appends of one state wait for each other. Throws Error invalid_argument with nothing written for spans that
   // do not fit.
   std::uint64_t append(const DatastoreRows& rows);
-  // The id that the next appended row gets: one beyond the largest integer id.
-  std::uint64_t next_row() const;
+  std::uint64_t next_row() const { return storage::next_row(*collection_); }
 
   std::vector<index::LookupResult> lookup(std::span<const float> queries, std::size_t count,
                                           const DatastoreQuery& query);

@@ -8,8 +8,10 @@
 #include "client/cli/data_directory.h"
 #include "client/cli/importer.h"
 #include "client/cli/progress.h"
+#include "client/cli/self_test.h"
 #include "client/cli/text.h"
 #include "storage/collection_name.h"
+#include "storage/import/knnbox_config.h"
 
 namespace nestor::client {
 
@@ -20,7 +22,10 @@ namespace {
 
 struct BuildArguments {
   DataArguments data;
-  std::string keys, values, collection;
+  std::string collection, key_kind, value_kind;
+  storage::DatastoreFiles files;
+  ImportRules rules;
+  Provenance provenance;
   CollectionChoices choices;
   unsigned threads = 0;
   double wanted_recall = index::BuildOptions{}.wanted_recall;
@@ -35,6 +40,8 @@ constexpr const char* kExamples =
     "      a kNN-LM datastore: the value of a key is the token that followed it\n"
     "  nestor build --from gpt2_keys.npy --collection gpt2 --metric l2 --rotation pca\n"
     "      vectors that are not nested: a learnt rotation makes their prefixes informative\n"
+    "  nestor build --from dstore_gpt2_116988150_768_keys.npy --collection wiki --metric l2 --rotation pca\n"
+    "      a raw memory map of knn-transformers; its values are found beside it\n"
     "  nestor build --from keys.npy --collection wiki --resume\n"
     "      go on after an import that was interrupted\n"
     "\n"
@@ -62,6 +69,37 @@ void add_choices(CLI::App& command, CollectionChoices& choices) {
       .add_option("--candidates-at-build", choices.candidates_at_build,
                   "Candidates looked at per inserted point, HNSW's efConstruction [100]")
       ->type_name("N");
+}
+
+void add_files(CLI::App& command, BuildArguments& arguments) {
+  command
+      .add_option("--from", arguments.files.keys,
+                  "Vectors: .npy, .fvecs, .bvecs, .fbin, a raw memory map of kNN-LM code, or a knn-box directory")
+      ->type_name("FILE")
+      ->required();
+  command
+      .add_option("--values", arguments.files.values,
+                  "One integer per row: the token that followed the key [X_vals.npy beside X_keys.npy]")
+      ->type_name("FILE");
+  command.add_option("--weights", arguments.files.weights, "One count per row, of merged rows [X_weights.npy]")
+      ->type_name("FILE");
+  command.add_option("--documents", arguments.files.documents, "One document number per row [X_doc_ids.npy]")
+      ->type_name("FILE");
+  command.add_option("--rows", arguments.files.rows, "Of files without a header [from a config.json or the name]")
+      ->type_name("N");
+  command.add_option("--dim", arguments.files.dim, "The same: coordinates of a row")->type_name("N");
+  command.add_option("--key-type", arguments.key_kind, "The same: float16, bfloat16, float32 [by the size]")
+      ->type_name("NAME");
+  command.add_option("--value-type", arguments.value_kind, "The same: int16, int32, int64 [by the size]")
+      ->type_name("NAME");
+  command.add_option("--vocab-size", arguments.rules.vocabulary, "Tokens must be below it")->type_name("N");
+  command.add_flag("--trim-zero-tail", arguments.rules.trim_zero_tail,
+                   "Leave out rows at the end that were never filled");
+  command.add_flag("--skip-nonfinite", arguments.rules.skip_nonfinite, "Leave out keys with NaN or infinity");
+  command.add_flag("!--no-self-test", arguments.rules.self_test, "Do not ask rows for themselves after the build");
+  command.add_option("--model", arguments.provenance.model, "Kept with the collection")->type_name("NAME");
+  command.add_option("--layer", arguments.provenance.layer, "Kept with the collection")->type_name("NAME");
+  command.add_option("--tokenizer", arguments.provenance.tokenizer, "Kept with the collection")->type_name("NAME");
 }
 
 index::BuildReport build_graphs(index::Collection& collection, const BuildArguments& arguments) {
@@ -107,8 +145,38 @@ void print_summary(const index::Collection& collection, const BuildArguments& ar
             << human_bytes(report.generation_bytes) << " of it the graphs of this collection\n"
             << "Try next:\n"
             << "  nestor search" << data_option(arguments.data) << " --collection " << arguments.collection
-            << " --queries " << arguments.keys << " --row 0 --explain\n"
+            << " --queries " << arguments.files.keys << " --row 0 --explain\n"
             << "  nestor info" << data_option(arguments.data) << " --collection " << arguments.collection << "\n";
+}
+
+// What was found out, before anything is done with it.
+void print_layout(const Importer& importer) {
+  const storage::DatastoreLayout& layout = importer.layout();
+  const auto line = [](const char* what, const storage::DatastoreFile& file) {
+    std::cout << "  " << what << file.path << " " << describe(file.layout) << "\n";
+  };
+  std::cout << "Reading " << layout.dialect << " (rows and coordinates by " << layout.known_by << ")\n";
+  line("keys     ", layout.keys);
+  if (layout.values) line("values   ", *layout.values);
+  if (layout.weights) line("weights  ", *layout.weights);
+  if (layout.documents) line("doc ids  ", *layout.documents);
+}
+
+void print_checks(const Importer& importer) {
+  const ImportReport& report = importer.report();
+  const std::uint64_t inside = report.zero_rows - report.zero_tail;
+  if (report.zero_tail > 0 && importer.rows() < importer.layout().keys.layout.rows)
+    std::cout << "  left out " << with_commas(report.zero_tail) << " rows of zeros at the end, never filled\n";
+  if (inside > 0) std::cout << "  warning  " << with_commas(inside) << " rows before the end are all zeros\n";
+  if (report.skipped > 0)
+    std::cout << "  left out " << with_commas(report.skipped)
+              << " rows with NaN or infinity; their numbers stay unused and pointers end before them\n";
+}
+
+void run_self_test(Importer& importer, const index::Collection& collection) {
+  const SelfTestReport report = self_test(collection, importer.keys());
+  std::cout << "  tested   " << with_commas(report.found) << " of " << with_commas(report.rows)
+            << " rows of the file find themselves\n";
 }
 
 bool is_damaged(const storage::Database& database, const std::string& name) {
@@ -124,7 +192,10 @@ void run(const BuildArguments& arguments) {
   const auto begun = std::chrono::steady_clock::now();
   // First everything that can be wrong, without touching the directory.
   storage::check_collection_name(arguments.collection);
-  Importer importer(arguments.keys, arguments.values);
+  storage::DatastoreFiles files = arguments.files;
+  if (!arguments.key_kind.empty()) files.key_kind = storage::parse_scalar_kind(arguments.key_kind);
+  if (!arguments.value_kind.empty()) files.value_kind = storage::parse_scalar_kind(arguments.value_kind);
+  Importer importer(files, arguments.rules, arguments.provenance);
   index::CollectionOptions options = importer.options_for(arguments.choices);
   check_writable(arguments.data.directory);
   std::unique_ptr<storage::Database> database = open_if_there(arguments.data);
@@ -144,6 +215,8 @@ void run(const BuildArguments& arguments) {
   importer.check_rows(first, options);
 
   // From here on things change.
+  print_layout(importer);
+  print_checks(importer);
   if (!database) database = open_or_create(arguments.data);
   if (!collection) {
     if (exists) database->delete_collection(arguments.collection);
@@ -155,21 +228,17 @@ void run(const BuildArguments& arguments) {
   const index::BuildReport report = build_graphs(*collection, arguments);
   timings.building = seconds_since(begun) - timings.importing;
   print_summary(*collection, arguments, report, timings);
+  if (arguments.rules.self_test) run_self_test(importer, *collection);
 }
 
 }  // namespace
 
 void add_build_command(CLI::App& app) {
   auto arguments = std::make_shared<BuildArguments>();
-  CLI::App* command = app.add_subcommand("build", "Build a collection with its graphs from a file of vectors");
+  CLI::App* command =
+      app.add_subcommand("build", "Build a collection with its graphs from a file of vectors")->alias("import");
   command->footer(kExamples);
-  command->add_option("--from", arguments->keys, "Vectors: .npy (float32, float16, uint8), .fvecs or .bvecs")
-      ->type_name("FILE")
-      ->required();
-  command
-      ->add_option("--values", arguments->values,
-                   "One integer per row (.npy or .ivecs): the token that followed the key")
-      ->type_name("FILE");
+  add_files(*command, *arguments);
   command->add_option("--collection", arguments->collection, "Name of the collection to make")
       ->type_name("NAME")
       ->required();

@@ -12,6 +12,8 @@ void add_search_command(CLI::App& app);
 void add_lookup_command(CLI::App& app);
 void add_calibrate_command(CLI::App& app);
 void add_certificates_command(CLI::App& app);
+void add_score_command(CLI::App& app);
+void add_dispersion_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_list_command(CLI::App& app);

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "client/cli/progress.h"
 #include "client/cli/text.h"
 #include "index/error.h"
+#include "storage/datastore.h"
+#include "storage/import/fingerprint.h"
 
 namespace nestor::client {
 
@@ -19,8 +19,6 @@ using index::ErrorCode;
 namespace {
 
 constexpr std::size_t kBatchFloats = 1u << 21;  // 8 MB: large enough that one sync per batch does not show
-constexpr float kLargestHalf = 65504.0f;
-
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::invalid_argument, message); }
 
 std::size_t batch_rows(std::uint32_t dim) { return std::clamp<std::size_t>(kBatchFloats / dim, 16, 8192); }
@@ -35,39 +33,19 @@ void apply(const CollectionChoices& choices, CollectionOptions& options) {
   if (choices.candidates_at_build) options.graph.candidates_at_build = *choices.candidates_at_build;
 }
 
-// One pass without branches inside, so that the compiler can vectorise it; false for NaN as well.
-bool all_within(std::span<const float> numbers, float limit) {
-  bool good = true;
-  for (const float number : numbers) good &= std::fabs(number) <= limit;
-  return good;
+std::string payload_of(std::optional<std::int64_t> token, std::int64_t weight, std::optional<std::int64_t> document) {
+  std::string payload;
+  const auto add = [&](const char* name, std::int64_t number) {
+    payload += std::string(payload.empty() ? "{\"" : ",\"") + name + "\":" + std::to_string(number);
+  };
+  if (token) add("token", *token);
+  if (weight != 1) add("weight", weight);
+  if (document) add("doc_id", *document);
+  return payload.empty() ? payload : payload + "}";
 }
 
-void refuse_coordinate(const std::string& path, std::uint64_t row, std::span<const float> vector, float limit) {
-  for (std::size_t i = 0; i < vector.size(); ++i) {
-    if (std::fabs(vector[i]) <= limit) continue;
-    const std::string where = path + ": row " + std::to_string(row) + ", coordinate " + std::to_string(i) + " is ";
-    if (std::isnan(vector[i])) refuse(where + "NaN");
-    if (std::isinf(vector[i])) refuse(where + "infinite");
-    refuse(where + std::to_string(vector[i]) + ", too large for float16 (at most 65504); use --scalar-type float32");
-  }
-}
-
-void check_vector(const std::string& path, std::uint64_t row, std::span<const float> vector,
-                  const CollectionOptions& options) {
-  const bool half = options.scalar_type == index::ScalarType::float16;
-  // Unit vectors fit float16 whatever their length was before.
-  const float limit =
-      half && options.metric != index::Metric::cosine ? kLargestHalf : std::numeric_limits<float>::max();
-  if (!all_within(vector, limit)) refuse_coordinate(path, row, vector, limit);
-  if (options.metric == index::Metric::cosine &&
-      std::all_of(vector.begin(), vector.end(), [](float x) { return x == 0; })) {
-    refuse(path + ": row " + std::to_string(row) + " is a zero vector, which has no direction for the cosine metric");
-  }
-}
-
-void check_value(const std::string& path, std::uint64_t row, std::int64_t value) {
-  if (value >= 0 && value <= std::numeric_limits<std::uint32_t>::max()) return;
-  refuse(path + ": row " + std::to_string(row) + " holds " + std::to_string(value) + "; a token id is 0 to 4294967295");
+std::unique_ptr<storage::ValueSource> open_values(const std::optional<storage::DatastoreFile>& file) {
+  return file ? storage::open_value_source(file->path, file->layout) : nullptr;
 }
 
 }  // namespace
@@ -77,24 +55,24 @@ struct Importer::Batch {
   std::uint64_t first = 0;
   std::size_t rows = 0;
   std::vector<float> vectors;
-  std::vector<std::int64_t> values;
+  std::vector<std::int64_t> values, weights, documents;
 };
 
-Importer::Importer(const std::string& keys, const std::string& values) : keys_(storage::open_vector_source(keys)) {
-  if (keys_->rows() >= index::kNoSlot) {
-    throw Error(ErrorCode::resource_exhausted, keys + " has " + std::to_string(keys_->rows()) +
+Importer::Importer(const storage::DatastoreFiles& files, ImportRules rules, Provenance provenance)
+    : layout_(storage::find_datastore_layout(files)),
+      rules_(std::move(rules)),
+      provenance_(std::move(provenance)),
+      rows_(layout_.keys.layout.rows),
+      keys_(storage::open_vector_source(layout_.keys.path, layout_.keys.layout)),
+      values_(open_values(layout_.values)),
+      weights_(open_values(layout_.weights)),
+      documents_(open_values(layout_.documents)) {
+  if (rows_ >= index::kNoSlot) {
+    throw Error(ErrorCode::resource_exhausted, keys_->path() + " has " + std::to_string(rows_) +
                                                    " rows; a collection takes at most " +
                                                    std::to_string(index::kNoSlot - 1));
   }
-  if (values.empty()) return;
-  values_ = storage::open_value_source(values);
-  if (values_->columns() != 1) {
-    refuse(values + ": rows of " + std::to_string(values_->columns()) + " numbers; expected one value per key");
-  }
-  if (values_->rows() != keys_->rows()) {
-    refuse(values + " has " + std::to_string(values_->rows()) + " values, but " + keys + " has " +
-           std::to_string(keys_->rows()) + " rows; expected one value per row");
-  }
+  if (values_) check_value_kind(values_->path(), values_->kind() == storage::ScalarKind::int16, rules_.vocabulary);
 }
 
 CollectionOptions Importer::options_for(const CollectionChoices& choices) const {
@@ -106,11 +84,25 @@ CollectionOptions Importer::options_for(const CollectionChoices& choices) const 
 }
 
 std::string Importer::attributes() const {
-  const nlohmann::json import = {{"rows", keys_->rows()},
-                                 {"dim", keys_->dim()},
-                                 {"kind", storage::to_string(keys_->kind())},
-                                 {"values", values_ != nullptr}};
-  return nlohmann::json{{"import", import}}.dump();
+  nlohmann::json import = {{"rows", layout_.keys.layout.rows},
+                           {"dim", keys_->dim()},
+                           {"kind", storage::to_string(keys_->kind())},
+                           {"values", values_ != nullptr},
+                           {"dialect", layout_.dialect}};
+  const auto mark = [&](const char* name, const auto& source) {
+    if (source) import["fingerprints"][name] = storage::fingerprint(storage::InputFile(source->path()));
+  };
+  mark("keys", keys_);
+  mark("values", values_);
+  mark("weights", weights_);
+  mark("documents", documents_);
+  nlohmann::json manifest = {{"import", std::move(import)}, {"datastore", {{"weights", weights_ != nullptr}}}};
+  for (const auto& [name, text] : {std::pair<const char*, const std::string&>{"model", provenance_.model},
+                                   {"layer", provenance_.layer},
+                                   {"tokenizer", provenance_.tokenizer}})
+    if (!text.empty()) manifest["provenance"][name] = text;
+  if (rules_.vocabulary) manifest["provenance"]["vocabulary"] = *rules_.vocabulary;
+  return manifest.dump();
 }
 
 std::uint64_t Importer::resume_at(const index::Collection& collection, const CollectionChoices& choices,
@@ -121,7 +113,12 @@ std::uint64_t Importer::resume_at(const index::Collection& collection, const Col
     throw Error(ErrorCode::failed_precondition, cannot + "it was not made by nestor build");
   }
   const auto own = nlohmann::json::parse(attributes());
-  if (kept["import"] != own["import"]) {
+  // An import of an older version kept less of the files.
+  bool same = kept["import"].is_object();
+  if (same)
+    for (const auto& [name, value] : kept["import"].items())
+      same = same && own["import"].value(name, nlohmann::json()) == value;
+  if (!same) {
     throw Error(ErrorCode::failed_precondition, cannot + "it was begun with another file " + kept["import"].dump() +
                                                     ", this one is " + own["import"].dump());
   }
@@ -135,11 +132,12 @@ std::uint64_t Importer::resume_at(const index::Collection& collection, const Col
     throw Error(ErrorCode::failed_precondition,
                 cannot + "it was begun with other options; leave them out or see `nestor info`");
   }
-  const std::uint64_t rows = collection.count();
+  const std::uint64_t rows = storage::next_row(collection);
   const auto has = [&](std::uint64_t row) {
     return collection.get(index::PointId::number(row), false, false).has_value();
   };
-  if (rows > keys_->rows() || (rows > 0 && (!has(rows - 1) || has(rows)))) {
+  const bool complete = rules_.skip_nonfinite || collection.count() == rows;
+  if (rows > keys_->rows() || !complete || (rows > 0 && (!has(rows - 1) || has(rows)))) {
     throw Error(ErrorCode::failed_precondition, cannot + "it was changed since its import");
   }
   if (rows > 0) check_last_row(collection, rows - 1);
@@ -170,49 +168,71 @@ void Importer::check_last_row(const index::Collection& collection, std::uint64_t
 
 void Importer::start(std::uint64_t row) {
   keys_->seek(row);
-  if (values_) values_->seek(row);
+  for (auto* source : {&values_, &weights_, &documents_})
+    if (*source) (*source)->seek(row);
 }
 
 bool Importer::next(Batch& batch) {
   batch.first += batch.rows;
-  batch.rows = keys_->read_rows(batch_rows(keys_->dim()), batch.vectors);
-  if (values_ && batch.rows > 0) values_->read_rows(batch.rows, batch.values);
-  return batch.rows > 0;
+  const std::uint64_t left = rows_ - std::min(rows_, batch.first);
+  batch.rows = keys_->read_rows(std::min<std::uint64_t>(batch_rows(keys_->dim()), left), batch.vectors);
+  if (batch.rows == 0) return false;
+  if (values_) values_->read_rows(batch.rows, batch.values);
+  if (weights_) weights_->read_rows(batch.rows, batch.weights);
+  if (documents_) documents_->read_rows(batch.rows, batch.documents);
+  return true;
 }
 
 void Importer::check_rows(std::uint64_t first, const CollectionOptions& options) {
   Progress progress("checking rows", first, rows());
   const std::uint32_t dim = keys_->dim();
-  Batch batch{first, 0, {}, {}};
+  RowCheck check(rules_, options, keys_->path(), values_ ? values_->path() : "");
+  Batch batch{first, 0, {}, {}, {}, {}};
   start(first);
   while (next(batch)) {
     for (std::size_t i = 0; i < batch.rows; ++i) {
-      check_vector(keys_->path(), batch.first + i, std::span(batch.vectors).subspan(i * dim, dim), options);
-      if (values_) check_value(values_->path(), batch.first + i, batch.values[i]);
+      const std::uint64_t row = batch.first + i;
+      check.key(row, std::span(batch.vectors).subspan(i * dim, dim));
+      if (values_) check.value(row, batch.values[i]);
+      if (weights_) RowCheck::weight(weights_->path(), row, batch.weights[i]);
+      if (documents_ && batch.documents[i] < 0)
+        refuse(documents_->path() + ": row " + std::to_string(row) + " holds " + std::to_string(batch.documents[i]) +
+               "; a document is a number from 0 on");
     }
     progress.update(batch.first + batch.rows);
   }
+  check.finish(rows_, values_ != nullptr || layout_.known_by != "header");
+  report_ = check.report();
+  if (rules_.trim_zero_tail) rows_ -= report_.zero_tail;
+  if (rows_ == 0) refuse(keys_->path() + " holds nothing but zeros");
   progress.finish();
 }
 
 void Importer::write_rows(std::uint64_t first, index::Collection& collection) {
   Progress progress("importing rows", first, rows());
   const std::uint32_t dim = keys_->dim();
-  Batch batch{first, 0, {}, {}};
+  RowCheck check(rules_, collection.options(), keys_->path(), values_ ? values_->path() : "");
+  Batch batch{first, 0, {}, {}, {}, {}};
   std::vector<index::Point> points;
   std::vector<std::string> payloads;
   start(first);
   while (next(batch)) {
-    points.assign(batch.rows, {});
-    payloads.assign(values_ ? batch.rows : 0, {});
+    points.clear();
+    payloads.assign(batch.rows, {});
     for (std::size_t i = 0; i < batch.rows; ++i) {
-      points[i].id = index::PointId::number(batch.first + i);
-      points[i].vector = std::span(batch.vectors).subspan(i * dim, dim);
-      if (!values_) continue;
-      check_value(values_->path(), batch.first + i, batch.values[i]);
-      points[i].value = static_cast<std::uint32_t>(batch.values[i]);
-      payloads[i] = "{\"token\":" + std::to_string(batch.values[i]) + "}";
-      points[i].payload = payloads[i];
+      const std::uint64_t row = batch.first + i;
+      index::Point point;
+      point.id = index::PointId::number(row);
+      point.vector = std::span(batch.vectors).subspan(i * dim, dim);
+      if (check.key(row, point.vector) == RowVerdict::skip) continue;
+      if (values_) {
+        check.value(row, batch.values[i]);
+        point.value = static_cast<std::uint32_t>(batch.values[i]);
+      }
+      payloads[i] = payload_of(values_ ? std::optional(batch.values[i]) : std::nullopt, weights_ ? batch.weights[i] : 1,
+                               documents_ ? std::optional(batch.documents[i]) : std::nullopt);
+      point.payload = payloads[i];
+      points.push_back(point);
     }
     collection.upsert(points);
     progress.update(batch.first + batch.rows);

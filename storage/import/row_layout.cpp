@@ -12,11 +12,39 @@ namespace nestor::storage {
 using index::Error;
 using index::ErrorCode;
 
+namespace {
+
+// big-ann-benchmarks: rows and columns as uint32, then the numbers.
+RowLayout read_bin_layout(const InputFile& file) {
+  std::uint32_t shape[2] = {0, 0};
+  if (file.size() < sizeof shape)
+    throw Error(ErrorCode::invalid_argument,
+                file.path() + ": " + std::to_string(file.size()) + " bytes are too few for its two counts");
+  file.read(0, std::as_writable_bytes(std::span(shape)));
+  RowLayout layout;
+  layout.data_offset = sizeof shape;
+  layout.rows = shape[0];
+  layout.columns = shape[1];
+  layout.kind = file.path().ends_with(".ibin") ? ScalarKind::int32 : ScalarKind::float32;
+  const std::uint64_t expected = layout.rows * layout.columns * size_of(layout.kind);
+  const std::uint64_t found = file.size() - layout.data_offset;
+  if (expected != found)
+    throw Error(ErrorCode::invalid_argument,
+                file.path() + (found < expected ? ": truncated: " : ": bytes after the end of the array: ") +
+                    "the header promises " + describe(layout) + " = " + std::to_string(expected) +
+                    " bytes of data, the file holds " + std::to_string(found));
+  return layout;
+}
+
+}  // namespace
+
 RowLayout read_layout(const InputFile& file) {
   const std::string& path = file.path();
   if (path.ends_with(".npy") || has_npy_magic(file)) return read_npy_layout(file);
   if (path.ends_with(".fvecs") || path.ends_with(".bvecs") || path.ends_with(".ivecs")) return read_vecs_layout(file);
-  throw Error(ErrorCode::invalid_argument, path + ": unknown format; expected .npy, .fvecs, .bvecs or .ivecs");
+  if (path.ends_with(".fbin") || path.ends_with(".ibin")) return read_bin_layout(file);
+  throw Error(ErrorCode::invalid_argument,
+              path + ": unknown format; expected .npy, .fvecs, .bvecs, .ivecs, .fbin or .ibin");
 }
 
 std::string describe(const RowLayout& layout) {

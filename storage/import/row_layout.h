@@ -25,7 +25,7 @@ struct RowLayout {
   std::size_t row_bytes() const { return columns * size_of(kind) + (column_count_in_row ? 4 : 0); }
 };
 
-// By what the file holds (.npy magic) or by its name (.fvecs, .bvecs, .ivecs).
+// By what the file holds (.npy magic) or by its name (.fvecs, .bvecs, .ivecs, .fbin, .ibin).
 // Throws Error invalid_argument naming the file, what was found and what is expected.
 RowLayout read_layout(const InputFile& file);
 

@@ -10,6 +10,7 @@ namespace nestor::storage {
 
 enum class ScalarKind : std::uint8_t {
   float16,
+  bfloat16,
   float32,
   float64,
   int8,
@@ -29,7 +30,7 @@ bool is_integer(ScalarKind kind);
 bool fits_float16(ScalarKind kind);
 
 // Little-endian bytes -> float32; bytes.size() == out.size() * size_of(kind).
-// REQUIRES: kind is float16, float32 or uint8.
+// REQUIRES: kind is float16, bfloat16, float32 or uint8.
 void decode_floats(ScalarKind kind, std::span<const std::byte> bytes, std::span<float> out);
 
 // Little-endian bytes -> int64. REQUIRES: is_integer(kind). A uint64 above the largest int64 becomes

@@ -42,8 +42,11 @@ class FileValueSource final : public ValueSource {
 }  // namespace
 
 std::unique_ptr<ValueSource> open_value_source(const std::string& path) {
+  return open_value_source(path, read_layout(InputFile(path)));
+}
+
+std::unique_ptr<ValueSource> open_value_source(const std::string& path, const RowLayout& layout) {
   InputFile file(path);
-  const RowLayout layout = read_layout(file);
   const auto fail = [&](const std::string& message) {
     throw Error(ErrorCode::invalid_argument, path + ": " + message);
   };

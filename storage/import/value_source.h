@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/import/row_layout.h"
 #include "storage/import/scalar_kind.h"
 
 namespace nestor::storage {
@@ -32,5 +33,7 @@ class ValueSource {
 // Throws Error not_found, permission_denied, invalid_argument naming the file, what was found and
 // what is expected.
 std::unique_ptr<ValueSource> open_value_source(const std::string& path);
+// The same where the layout is known from elsewhere: a raw memory map without a header.
+std::unique_ptr<ValueSource> open_value_source(const std::string& path, const RowLayout& layout);
 
 }  // namespace nestor::storage

@@ -44,7 +44,8 @@ void check_vectors(const std::string& path, const RowLayout& layout) {
     throw Error(ErrorCode::invalid_argument, path + ": " + message);
   };
   if (layout.dimensions != 2) fail("holds " + describe(layout) + "; expected vectors [rows x coordinates]");
-  if (layout.kind != ScalarKind::float32 && layout.kind != ScalarKind::float16 && layout.kind != ScalarKind::uint8) {
+  if (layout.kind != ScalarKind::float32 && layout.kind != ScalarKind::float16 && layout.kind != ScalarKind::bfloat16 &&
+      layout.kind != ScalarKind::uint8) {
     fail("holds " + describe(layout) + "; expected float32, float16 or uint8 vectors");
   }
   if (layout.rows == 0) fail("holds no rows");
@@ -57,8 +58,11 @@ void check_vectors(const std::string& path, const RowLayout& layout) {
 }  // namespace
 
 std::unique_ptr<VectorSource> open_vector_source(const std::string& path) {
+  return open_vector_source(path, read_layout(InputFile(path)));
+}
+
+std::unique_ptr<VectorSource> open_vector_source(const std::string& path, const RowLayout& layout) {
   InputFile file(path);
-  const RowLayout layout = read_layout(file);
   check_vectors(path, layout);
   return std::make_unique<FileVectorSource>(RowReader(std::move(file), layout));
 }

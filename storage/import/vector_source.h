@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/import/row_layout.h"
 #include "storage/import/scalar_kind.h"
 
 namespace nestor::storage {
@@ -18,7 +19,7 @@ class VectorSource {
   virtual const std::string& path() const = 0;
   virtual std::uint64_t rows() const = 0;  // at least 1
   virtual std::uint32_t dim() const = 0;   // 1..index::kMaxDim
-  // What the file holds: float32, float16 or uint8.
+  // What the file holds: float32, float16, bfloat16 or uint8.
   virtual ScalarKind kind() const = 0;
 
   // The next rows, at most `max`, as float32 [returned x dim] in `out` (resized). 0 at the end.
@@ -34,5 +35,7 @@ class VectorSource {
 // Throws Error not_found, permission_denied, invalid_argument naming the file, what was found and
 // what is expected.
 std::unique_ptr<VectorSource> open_vector_source(const std::string& path);
+// The same where the layout is known from elsewhere: a raw memory map without a header.
+std::unique_ptr<VectorSource> open_vector_source(const std::string& path, const RowLayout& layout);
 
 }  // namespace nestor::storage

@@ -65,9 +65,9 @@ class Refusals(NestorTestCase):
         array = np.load(self.good)
         cases = [
             (3, "none.npy", self.path / "none.npy"),
-            (2, "not a regular file", self.path),
-            (2, "a.npy: does not start with the .npy magic", self.file("a.npy", b"raw memory map" * 100)),
-            (2, "unknown format", self.file("a.bin", b"raw memory map" * 100)),
+            (3, "config.json", self.path),
+            (2, "a.npy: 1400 bytes without a header; no reading fits", self.file("a.npy", b"raw memory map" * 100)),
+            (2, "without a header", self.file("a.bin", b"raw memory map" * 100)),
             (2, r"truncated: .*\[50 x 16\] float32 = 3200 bytes.*3199", self.file("short.npy", good[:-1])),
             (2, "after the end of the array", self.file("b.npy", good + b"!")),
             (2, "Fortran", self.file("c.npy", np.asfortranarray(array))),

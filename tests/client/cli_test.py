@@ -238,7 +238,7 @@ class Files(NestorTestCase):
         # Another file of the same shape, other options: not the same import.
         np.save(self.path / "other.npy", array[::-1])
         command[2] = self.path / "other.npy"
-        self.refuse(4, "row 4899 .*is not the one that was imported", *command, "--resume")
+        self.refuse(4, "begun with another file", *command, "--resume")
         command[2] = self.path / "big.npy"
         self.refuse(4, "begun with other options", *command[:-1], "32,2048", "--resume")
         np.save(self.path / "short.npy", array[:100])
