@@ -17,7 +17,7 @@ base=(
 tests=(catch2 openssl python3-jsonschema)
 # Node of another source (a newer one) brings npm along, and Debian's would clash with it.
 command -v npm >/dev/null || tests+=(nodejs npm)  # real clients against the server
-bench=(libbenchmark-dev libfaiss-dev libopenblas-dev libhdf5-dev wrk)
+bench=(libbenchmark-dev libfaiss-dev libopenblas-dev libhdf5-dev wrk python3-faiss python3-hnswlib)
 dev=(clang clang-format clang-tidy g++-aarch64-linux-gnu qemu-user)
 
 wanted=("${base[@]}" "${tests[@]}")
