@@ -17,8 +17,8 @@
 namespace nestor::index {
 
 // How many candidates are expanded together. Each hop waits for its links and codes; where many candidates are wanted
-// the order of expansion hardly matters, and several hops wait as one (256-d keys: a tenth less time at k = 100, a fifth
-// less at k = 1024, a tenth more at k = 10).
+// the order of expansion hardly matters, and several hops wait as one (256-d keys: a tenth less time at k = 100, a
+// fifth less at k = 1024, a tenth more at k = 10).
 inline constexpr std::size_t kMostTogether = 4;
 inline constexpr std::uint32_t kManyWanted = 64;
 
@@ -55,8 +55,8 @@ class SortedFrontier {
     if (position < limits_.k) last_change_ = popped_;
   }
 
-  // The nearest candidate not yet expanded, now marked so; false: none is worth it now. under_way: rows are on their way
-  // that may still change what stands here.
+  // The nearest candidate not yet expanded, now marked so; false: none is worth it now. under_way: rows are on their
+  // way that may still change what stands here.
   bool pop(std::uint64_t& candidate, bool under_way) {
     const std::size_t end = std::min<std::size_t>(pool_.size(), limits_.explore);
     while (next_ < end && pool_.expanded(next_)) ++next_;
@@ -95,12 +95,8 @@ class SortedFrontier {
     const double hops = static_cast<double>(popped_) + 1;
     const double calm = (hops - static_cast<double>(last_change_)) / hops;
     const auto f = [](double value) { return static_cast<float>(value); };
-    features_ = WalkFeatures{f(relative(0)),
-                             f(relative(limits_.k) - 1),
-                             f(relative(limits_.keep - 1) - 1),
-                             f(calm),
-                             f(std::log(hops)),
-                             f(std::log(kth))};
+    features_ = WalkFeatures{f(relative(0)), f(relative(limits_.k) - 1), f(relative(limits_.keep - 1) - 1),
+                             f(calm),        f(std::log(hops)),          f(std::log(kth))};
     if (!(limits_.deferral->score(*features_) > limits_.deferral->threshold)) return false;
     went_on_ = true;
     gap_ = reach_;
@@ -108,10 +104,10 @@ class SortedFrontier {
   }
 
   WalkLimits limits_;
-  std::size_t enough_ = 0;       // candidates before the gap may end the walk
-  float gap_ = 0;                // in force
-  float reach_ = 0;              // the widest that may come into force: what lies within is kept
-  std::size_t next_ = 0;         // every candidate before it is expanded
+  std::size_t enough_ = 0;  // candidates before the gap may end the walk
+  float gap_ = 0;           // in force
+  float reach_ = 0;         // the widest that may come into force: what lies within is kept
+  std::size_t next_ = 0;    // every candidate before it is expanded
   std::size_t popped_ = 0;
   std::size_t last_change_ = 0;  // popped when the k nearest last changed
   bool stopped_by_gap_ = false, went_on_ = false;
@@ -119,26 +115,32 @@ class SortedFrontier {
   CandidatePool pool_;
 };
 
-// Order up to a bucket, for large k. The walk ends after limits.explore expansions, which may be fewer than limits.keep
-// candidates; a gap, also a negative one, ends it where the k-th candidate's key times (1 + gap) is passed. Takes no
-// second look.
+// Order up to a bucket, for large k or ef. The walk ends after limits.explore expansions, which may be fewer or more
+// than the limits.keep candidates it returns; a gap, also a negative one, ends it where the key of the keep-th
+// candidate times (1 + gap) is passed. Takes no second look.
 class BucketFrontier {
  public:
   void start(const WalkLimits& limits, std::size_t) {
     limits_ = limits;
     popped_ = 0;
     stopped_by_gap_ = false;
-    queue_.start(limits.keep);
+    queue_.start(limits.keep, std::max(limits.keep, limits.pool));
   }
 
   std::size_t together() const { return kMostTogether; }
 
-  std::uint32_t insertion_limit() const { return queue_.insertion_limit(); }
+  // As in a SortedFrontier, nothing beyond the gap is ever expanded.
+  std::uint32_t insertion_limit() const {
+    const std::uint32_t limit = queue_.insertion_limit();
+    if (limits_.gap == 0 || !queue_.full()) return limit;
+    const double bound = std::max(gap_end() + 1, static_cast<double>(queue_.keep_limit()));
+    return bound < limit ? static_cast<std::uint32_t>(bound) : limit;
+  }
   void insert(std::uint64_t* fresh, std::size_t count) { queue_.insert(fresh, count); }
 
   bool pop(std::uint64_t& candidate, bool) {
     if (popped_ >= limits_.explore || !queue_.pop(candidate)) return false;
-    if (limits_.gap != 0 && queue_.full() && key_of(candidate) > queue_.last_key() * (1.0 + limits_.gap)) {
+    if (limits_.gap != 0 && queue_.full() && key_of(candidate) > gap_end()) {
       stopped_by_gap_ = true;
       popped_ = limits_.explore;
       return false;
@@ -152,6 +154,8 @@ class BucketFrontier {
   void end(std::vector<std::uint64_t>& out) const { queue_.end(out); }
 
  private:
+  double gap_end() const { return queue_.last_key() * (1.0 + limits_.gap); }
+
   WalkLimits limits_;
   std::uint32_t popped_ = 0;
   bool stopped_by_gap_ = false;
