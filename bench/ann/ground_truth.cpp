@@ -3,7 +3,9 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -137,6 +139,26 @@ double GroundTruth::recall(const ComparisonData& data, std::size_t query, std::s
     if (exact_distance(q, base.row(static_cast<std::size_t>(row)), data.dim) <= limit) ++hits;
   }
   return static_cast<double>(std::min(hits, nearest.size())) / static_cast<double>(nearest.size());
+}
+
+double GroundTruth::softmax_mass(const ComparisonData& data, std::size_t query, std::span<const std::int32_t> found,
+                                 double temperature) const {
+  const auto nearest = of(query).first(std::min(found.size(), depth_));
+  const float* q = data.all_queries().row(query);
+  const Rows base = data.base_rows();
+  const auto distance = [&](std::int32_t row) {
+    return exact_distance(q, base.row(static_cast<std::size_t>(row)), data.dim);
+  };
+  const double least = distance(nearest.front());
+  const auto mass = [&](std::span<const std::int32_t> rows) {
+    double sum = 0;
+    for (const std::int32_t row : rows) sum += std::exp((least - distance(row)) / temperature);
+    return sum;
+  };
+  const std::set<std::int32_t> once(found.begin(), found.end());
+  std::vector<std::int32_t> got(once.begin(), once.end());
+  std::erase_if(got, [](std::int32_t row) { return row < 0; });
+  return std::min(1.0, mass(got) / mass(nearest));
 }
 
 double exact_distance(const float* a, const float* b, std::size_t dim) {

@@ -24,6 +24,10 @@ class GroundTruth {
   // Share of the k nearest among found [k], ids of -1 not counting. A row that ties with the k-th counts too:
   // distance <= d_k (1 + 1e-6), in double; never more than k.
   double recall(const ComparisonData& data, std::size_t query, std::span<const std::int32_t> found) const;
+  // The sum of exp(-d / T) over the found rows, over the same of the k nearest; d: squared L2. What a kNN-LM gets of
+  // its neighbours: the far ones hardly count.
+  double softmax_mass(const ComparisonData& data, std::size_t query, std::span<const std::int32_t> found,
+                      double temperature) const;
 
  private:
   std::size_t depth_ = 0;

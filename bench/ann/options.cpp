@@ -85,6 +85,11 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--k", options.plan.k, "neighbours per query: 10, 100, 1024, ...")
       ->check(CLI::Range(1, 4096))
       ->group("Measuring");
+  app.add_option("--mass", options.plan.temperature,
+                 "judge answers by their share of the softmax mass exp(-d / T) of the k nearest at this temperature, "
+                 "instead of recall; for squared L2")
+      ->check(CLI::Range(1e-6, 1e6))
+      ->group("Measuring");
   app.add_option("--rounds", options.plan.rounds, "interleaved rounds over all engines and settings")
       ->check(CLI::Range(1, 1000))
       ->group("Measuring");
@@ -108,7 +113,8 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--graphs", options.nestor.graphs, "widths that get a graph; none: the default")
       ->delimiter(',')
       ->group("Nestor");
-  app.add_option("--resident", resident, "what of Nestor's index is copied to memory: codes, or walk: only what walks read")
+  app.add_option("--resident", resident,
+                 "what of Nestor's index is copied to memory: codes, or walk: only what walks read")
       ->check(CLI::IsMember({"codes", "walk"}));
   app.add_option("--scalar", scalar, "stored rows; auto: float16 where the data is exact in it")
       ->check(CLI::IsMember({"auto", "float32", "float16"}))

@@ -171,6 +171,7 @@ void write_json(const std::filesystem::path& file, const Report& report) {
                   {"tuning_queries", report.data->tune},
                   {"test_queries", report.data->test}};
   json["k"] = report.plan.k;
+  json["quality"] = report.plan.quality();
   json["rounds"] = report.plan.rounds;
   json["threads"] = report.plan.threads;
   json["pinned_core"] = report.plan.pin;
@@ -249,7 +250,7 @@ void write_plot(const std::filesystem::path& file, const Report& report) {
                   (report.plan.threads > 1 ? ", batches on " + std::to_string(report.plan.threads) + " threads"
                                            : ", one query at a time on one thread") +
                   ", median of " + std::to_string(report.plan.rounds) + " interleaved rounds";
-  plot.x_label = "recall@" + std::to_string(report.plan.k);
+  plot.x_label = report.plan.quality();
   plot.y_label = "queries per second";
   const auto qps = [&](const Series& s) {
     if (report.plan.threads == 1) return s.median_qps();

@@ -38,18 +38,9 @@ void print_engines(std::ostream& out, const Report& report) {
 
 void print_curves(std::ostream& out, const Report& report) {
   const bool batches = report.plan.threads > 1;
-  std::vector<std::string> columns = {"engine, setting",
-                                      "recall@" + std::to_string(report.plan.k),
-                                      "QPS",
-                                      "min",
-                                      "max",
-                                      "quiet",
-                                      "p50 us",
-                                      "p99 us",
-                                      "distances",
-                                      "coordinates",
-                                      "int8 KB",
-                                      "float KB"};
+  std::vector<std::string> columns = {
+      "engine, setting", report.plan.quality(), "QPS",         "min",     "max",     "quiet", "p50 us",
+      "p99 us",          "distances",           "coordinates", "int8 KB", "float KB"};
   if (batches)
     columns.insert(columns.end(), {"batch QPS, 1 thread", std::to_string(report.plan.threads) + " threads", "gain"});
   Table table(columns);
@@ -165,7 +156,7 @@ void print_work(std::ostream& out, const Report& report, std::size_t nestor) {
 void print_defaults(std::ostream& out, const Report& report, std::size_t nestor) {
   for (const Series& s : report.series) {
     if (s.entry.contestant != nestor || s.setting.on_curve) continue;
-    out << "Nestor's " << s.setting.label << " policy: recall " << fixed(s.recall, 4) << " at "
+    out << "Nestor's " << s.setting.label << " policy: " << report.plan.quality() << ' ' << fixed(s.recall, 4) << " at "
         << grouped(s.median_qps()) << " QPS";
     for (std::size_t c = 0; c < report.contestants.size(); ++c) {
       std::vector<double> ratios;

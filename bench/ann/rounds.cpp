@@ -109,7 +109,9 @@ class Runner {
       contestant.engine->search(all.row(i), k, ids.data());
       std::int32_t* kept = series.ids.data() + i * k;
       for (std::size_t j = 0; j < k; ++j) kept[j] = static_cast<std::int32_t>(ids[j]);
-      sum += contestant.truth->recall(*contestant.data, offset + i, {kept, k});
+      sum += plan_.temperature == 0
+                 ? contestant.truth->recall(*contestant.data, offset + i, {kept, k})
+                 : contestant.truth->softmax_mass(*contestant.data, offset + i, {kept, k}, plan_.temperature);
     }
     series.recall = sum / static_cast<double>(series.queries);
   }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -32,12 +33,21 @@ struct RoundPlan {
   Part part = Part::test;
   std::size_t rounds = 5;
   std::size_t k = 10;
+  double temperature = 0;     // above 0: answers are judged by their softmax mass instead of recall
   unsigned threads = 1;       // above 1: batches with one and with all threads are timed as well
   int pin = -1;               // core for single searches
   std::uint64_t seed = 42;    // of the order within a round
   std::size_t warm_up = 50;   // untimed queries of the tuning part before each timed pass
   double slice_seconds = 20;  // a slower pass is cut to fewer queries
   bool count_work = false;
+
+  // What Series::recall is.
+  std::string quality() const {
+    if (temperature == 0) return "recall@" + std::to_string(k);
+    std::ostringstream name;
+    name << "mass@" << k << ", T " << temperature;
+    return name.str();
+  }
 };
 
 // One contestant with one setting over one part of the queries.
