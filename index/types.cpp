@@ -69,29 +69,30 @@ float score_from_distance(Metric metric, float distance) {
   return distance;
 }
 
-PointId PointId::uuid(std::string_view text) {
-  const std::string_view original = text;
+std::optional<PointId> PointId::parse_uuid(std::string_view text) {
   if (text.starts_with("urn:uuid:")) text.remove_prefix(9);
   const bool hyphens = text.size() == 36;
-  const auto fail = [&] {
-    throw Error(ErrorCode::invalid_argument, "\"" + std::string(original.substr(0, 64)) +
-                                                 "\" is not a UUID (expected 8-4-4-4-12 hexadecimal digits)");
-  };
-  if (!hyphens && text.size() != 32) fail();
+  if (!hyphens && text.size() != 32) return std::nullopt;
   PointId id{true, 0, 0};
   int digits = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (hyphens && (i == 8 || i == 13 || i == 18 || i == 23)) {
-      if (text[i] != '-') fail();
+      if (text[i] != '-') return std::nullopt;
       continue;
     }
     const int value = hex_digit(text[i]);
-    if (value < 0) fail();
+    if (value < 0) return std::nullopt;
     std::uint64_t& half = digits < 16 ? id.high : id.low;
     half = (half << 4) | static_cast<std::uint64_t>(value);
     ++digits;
   }
   return id;
+}
+
+PointId PointId::uuid(std::string_view text) {
+  if (const auto id = parse_uuid(text)) return *id;
+  throw Error(ErrorCode::invalid_argument,
+              "\"" + std::string(text.substr(0, 64)) + "\" is not a UUID (expected 8-4-4-4-12 hexadecimal digits)");
 }
 
 std::string to_string(const PointId& id) {

@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -54,6 +55,7 @@ struct PointId {
   static PointId number(std::uint64_t value) { return {false, 0, value}; }
   // Accepts 8-4-4-4-12, 32 hex digits and urn:uuid:..., any case. Throws Error invalid_argument.
   static PointId uuid(std::string_view text);
+  static std::optional<PointId> parse_uuid(std::string_view text);  // the same, none instead of an Error
 
   auto operator<=>(const PointId&) const = default;
 };

@@ -25,12 +25,22 @@ std::vector<JsonValue> one_or_many(const JsonValue& value) {
   return value.is_array() ? value.items() : std::vector<JsonValue>{value};
 }
 
+// Of a string that is no id. A long one is told apart without a look at its content: what is wrong with it, the
+// vector's reader says.
+bool looks_like_vector(const JsonValue& text) {
+  constexpr std::size_t kLongerThanAnyId = 64;
+  const auto plain = text.as_plain_string();
+  if (!plain) return is_base64(*text.as_string());
+  return plain->size() > kLongerThanAnyId || is_base64(*plain);
+}
+
 Kind read_strategy(const JsonValue& object) {
   const auto word = string_field(object, "strategy");
   if (!word || *word == "average_vector") return Kind::average_vector;
   if (*word == "best_score") return Kind::best_score;
   if (*word == "sum_scores") return Kind::sum_scores;
-  format_error("unknown variant `" + *word + "` for `strategy`, expected one of `average_vector`, `best_score`, "
+  format_error("unknown variant `" + *word +
+               "` for `strategy`, expected one of `average_vector`, `best_score`, "
                "`sum_scores`");
 }
 
@@ -215,7 +225,7 @@ std::vector<float> QueryReader::vector(const JsonValue& value, std::string_view 
 
 VectorInput QueryReader::vector_input(const JsonValue& value, std::string_view where, bool whole) const {
   // What reads as an id is one; any other string must be a vector in base64.
-  const bool is_vector = value.is_string() && !parse_id(value) && decode_base64(*value.as_string());
+  const bool is_vector = value.is_string() && !parse_id(value) && looks_like_vector(value);
   if (value.is_number() || (value.is_string() && !is_vector)) return {{}, read_id(value)};
   if (value.is_object()) {
     for (const std::string_view kind : {"text", "image", "object"})
