@@ -155,9 +155,10 @@ void run(const Settings& settings) {
     EchoServer echo;
     WireClient echo_client(echo.port());
 
+    index::SearchOptions search;
+    search.k = settings.k;
     std::vector<Case> cases;
-    cases.push_back(
-        {"embedded", 0, true, [&](std::size_t i) { collection->search(query(i), {.k = settings.k}); }, {}, {}});
+    cases.push_back({"embedded", 0, true, [&](std::size_t i) { collection->search(query(i), search); }, {}, {}});
     std::vector<std::vector<std::string>> requests;
     for (const VectorForm form : kVectorForms) {
       auto& all = requests.emplace_back();
@@ -192,9 +193,9 @@ void run(const Settings& settings) {
 
 int main(int argc, char** argv) try {
   nestor::bench::Settings settings;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i];
-    const std::size_t value = std::strtoull(argv[i + 1], nullptr, 10);
+  for (int i = 1; i < argc; i += 2) {
+    const std::string flag = i + 1 < argc ? argv[i] : "--help";
+    const std::size_t value = std::strtoull(argv[i + (i + 1 < argc)], nullptr, 10);
     if (flag == "--points")
       settings.points = value;
     else if (flag == "--dim")

@@ -49,7 +49,11 @@ void watch(Context& context, const OpenCollection& target, const QueryRequest& q
   options.k = static_cast<std::uint32_t>(node.limit);
   index::QueryResult result;
   result.certification = answer.certification;
-  for (const QueryHit& hit : answer.hits) result.hits.push_back({.id = hit.id, .distance = hit.distance});
+  for (const QueryHit& hit : answer.hits) {
+    index::Hit& same = result.hits.emplace_back();
+    same.id = hit.id;
+    same.distance = hit.distance;
+  }
   context.monitor.saw(target.collection, nearest->near.vector, options, result);
 }
 
