@@ -220,7 +220,7 @@ class Builder {
   }
 
   void choose_default_policy() {
-    if (out_->graphs.empty() || options_.metric == Metric::dot) return;
+    if (out_->graphs.empty()) return;
     progress_.report("choosing the default policy", 0, 1);
     const auto generation = Generation::open(out_->loaded(), options_);
     const PolicyChoice choice = choose_policy(*generation, options_, *dead_, build_.wanted_recall, threads_);

@@ -91,8 +91,9 @@ void fill_default_policy(LadderPlan& plan, const SearchOptions& options, const C
     plan.rerank = std::max(k + 20, 2 * k);
     if (!generation.codes().walks_coarse()) plan.keep = plan.rerank;
   }
-  // A gap needs distances with a zero: squared L2 and cosine have one, dot products do not.
-  plan.gap = collection.metric == Metric::dot ? 0.0f : generation.default_gap().value_or(kDefaultGap);
+  // Keys of dot products begin at the largest product that the longest row could have. How far that is from the rows
+  // depends on their lengths, so no gap is good for all: it is the one measured, or none.
+  plan.gap = generation.default_gap().value_or(collection.metric == Metric::dot ? 0.0f : kDefaultGap);
   plan.explore = plan.gap > 0 ? std::max(kDefaultPool, 2 * k) : std::max(100u, 2 * k);
   if (k > kLargeK) {
     plan.explore = k + k / 4;

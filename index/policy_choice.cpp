@@ -25,7 +25,8 @@ constexpr std::uint32_t kVersion = 1;
 constexpr std::uint32_t kNeighbours = 10;
 constexpr float kWorthwhile = 0.002f;  // recall that a wider gap has to gain
 constexpr float kCautiousGap = 0.20f;  // recall@10 about 0.997 on real keys
-constexpr float kGaps[] = {0.06f, 0.08f, 0.10f, 0.13f, 0.16f, 0.20f, 0.25f, 0.32f, 0.40f};
+constexpr float kLeastGap = 0.06f;
+constexpr float kGaps[] = {0.01f, 0.02f, 0.04f, kLeastGap, 0.08f, 0.10f, 0.13f, 0.16f, 0.20f, 0.25f, 0.32f, 0.40f};
 
 // Rows asked for their neighbours, and the exact answers, the row itself left out.
 struct Questions {
@@ -119,6 +120,8 @@ PolicyChoice choose_policy(const Generation& generation, const CollectionOptions
   const Questions questions = ask_exactly(generation, options, dead, threads);
   std::vector<DefaultPolicy> tried;
   for (const float gap : kGaps) {
+    // Where rows differ in length, products are far from the largest there could be, and a little of it is much.
+    if (gap < kLeastGap && options.metric != Metric::dot) continue;
     const double recall = recall_at(generation, options, dead, questions, gap, threads);
     tried.push_back({gap, static_cast<float>(wanted_recall), static_cast<float>(recall)});
     if (recall >= wanted_recall) break;

@@ -28,9 +28,9 @@ struct PolicyChoice {
   std::string reason;  // one sentence, with the figures
 };
 
-// Asks live rows for their neighbours, as if they were not stored themselves, exactly and by the default ladder under ever wider gaps, and takes
-// the first gap that finds enough, or all but 0.002 of what the widest one finds. REQUIRES: graphs; a metric with a gap (not dot). wanted_recall in (0, 1).
-// Cost: one exact scan for kPolicyQueries queries, on `threads` threads.
+// Asks live rows for their neighbours, as if they were not stored themselves, exactly and by the default ladder under
+// ever wider gaps, and takes the first gap that finds enough, or all but 0.002 of what the widest one finds. REQUIRES:
+// graphs. wanted_recall in (0, 1). Cost: one exact scan for kPolicyQueries queries, on `threads` threads.
 inline constexpr std::size_t kPolicyQueries = 128;
 PolicyChoice choose_policy(const Generation& generation, const CollectionOptions& options, const DeadSlots& dead,
                            double wanted_recall, unsigned threads);

@@ -47,7 +47,7 @@ WalkEffort WalkEffort::measure(const Generation& generation, const WidthGraph& g
     };
     effort.few_ += count(kFew, 0);
     effort.many_ += count(kMany, 0);
-    effort.to_gap_ += count(kGapPool, metric == Metric::dot ? 0.0f : generation.default_gap().value_or(kGap));
+    effort.to_gap_ += count(kGapPool, generation.default_gap().value_or(metric == Metric::dot ? 0.0f : kGap));
   }
   return effort;
 }

@@ -1,9 +1,13 @@
 #include "index/policy_choice.h"
 
+#include <algorithm>
+
 #include "index/error.h"
+#include "index/exact_scan.h"
 #include "index/generation_builder.h"
 #include "index/ladder.h"
 #include "index/prepared_vector.h"
+#include "index/row_list.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/random_vectors.h"
@@ -68,10 +72,27 @@ TEST_CASE("a chosen policy finds what it was measured to find") {
   CHECK(again.policy.measured_recall >= 0.95f);
 }
 
-TEST_CASE("dot products have no gap, so none is chosen") {
-  const Built b(Metric::dot, 0.99);
-  CHECK_FALSE(b.generation->default_gap());
-  CHECK(b.built->notes.empty());
+TEST_CASE("dot products get a gap too, which finds what was wanted and stops walks") {
+  const Built b(Metric::dot, 0.98);
+  REQUIRE(b.generation->default_gap());
+  CHECK(b.built->notes.size() == 1);
+  const auto queries = nested_vectors(100, kDim, 8);
+  const RowFilter filter(*b.generation, DeadSlots(), {});
+  const LadderPlan plan = plan_ladder(b.options, *b.generation, {});
+  const std::vector<std::uint32_t> all = list_rows(*b.generation, DeadSlots(), {});
+  std::size_t found = 0, stopped = 0;
+  for (std::size_t q = 0; q < 100; ++q) {
+    const auto query = prepare_query(b.options, *b.generation, {queries.data() + q * kDim, kDim}, {});
+    const PreparedQuery* const asked[] = {&query};
+    const auto truth = scan_generation({b.generation.get(), Metric::dot, kDim, asked, 10, false}, all);
+    const RowAnswer answer = search_ladder(*b.generation, Metric::dot, query, plan, filter, 10, true);
+    for (const RankedRow& r : answer.rows)
+      found +=
+          std::any_of(truth[0].rows.begin(), truth[0].rows.end(), [&](const RankedRow& t) { return t.row == r.row; });
+    stopped += answer.stages.front().stopped_because == "distance gap";
+  }
+  CHECK(found >= 960);
+  CHECK(stopped >= 50);
 }
 
 TEST_CASE("a policy survives its bytes and refuses others") {
