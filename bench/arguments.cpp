@@ -12,7 +12,7 @@ constexpr std::string_view kFlags =
     "  --shared DIR   directory that holds data/knnlm-dickens and data/mnist-784 (default: ../shared beside the\n"
     "                 checkout; without it the sample in examples/data is used)\n"
     "  --data DIR     build the collections here and keep them for the next run (default: a temporary directory)\n"
-    "  --only NAME    one data set: dickens, mnist or sample\n"
+    "  --only NAME    one data set: dickens, mnist or sample (certified: or synthetic)\n"
     "  --queries N    at most N queries\n"
     "  --threads N    threads for building and for batches (default: all cores)\n"
     "  --csv FILE     write the table as CSV too\n";

@@ -16,7 +16,7 @@ constexpr std::size_t kWriteAtOnce = 2000;
 index::CollectionOptions collection_options(const DataSetFiles& files, index::Rotation rotation, const Matrix& keys) {
   index::CollectionOptions options;
   options.dim = keys.dim;
-  options.metric = index::Metric::l2;
+  options.metric = files.metric;
   options.scalar_type = keys.exact_in_float16 ? index::ScalarType::float16 : index::ScalarType::float32;
   options.widths = files.widths;
   options.graphs = files.graphs;

@@ -18,7 +18,7 @@ class BenchDatabase {
   BenchDatabase(const BenchDatabase&) = delete;
   BenchDatabase& operator=(const BenchDatabase&) = delete;
 
-  // The collection NAME-ROTATION: L2, point i is row i of `keys` with its value, in graphs.
+  // The collection NAME-ROTATION: point i is row i of `keys` with its value, in graphs.
   // One that is there with the same options and as many rows is used as it is. Progress goes to stderr.
   std::shared_ptr<index::Collection> collection(const DataSetFiles& files, index::Rotation rotation,
                                                 const Matrix& keys);

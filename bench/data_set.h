@@ -21,6 +21,7 @@ struct DataSetFiles {
   std::filesystem::path values, targets, lm_logprob;
   std::vector<std::uint32_t> widths, graphs;  // of the collection built from it
   std::vector<index::Rotation> rotations;     // measured in this order
+  index::Metric metric = index::Metric::l2;   // ... and what it compares by
   std::size_t query_step = 1;                 // recall is measured on every query_step-th query
 };
 

@@ -27,7 +27,8 @@ ServedState Collection::Impl::served(const View& v) const {
 PolicySpace Collection::Impl::space(const View& v, std::uint32_t k) const {
   const WidthGraph* graph = v.generation->graph_for(options.dim);
   const auto coded = static_cast<std::uint32_t>(v.generation->quantizer().dim());
-  return {k, options.metric, graph == nullptr ? options.dim : graph->width, coded, options.dim};
+  return {k, options.metric, graph == nullptr ? options.dim : graph->width, coded, options.dim,
+          v.generation->codes().walks_coarse()};
 }
 
 // A scan misses nothing, so it keeps any promise; without a graph every search is one.

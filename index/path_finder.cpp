@@ -9,7 +9,7 @@
 namespace nestor::index {
 namespace {
 
-constexpr std::size_t kPathLength = 64;
+constexpr std::size_t kPathLength = 96;
 constexpr std::size_t kBases = 8;  // gaps of the plain path that second looks start from
 constexpr float kWidenings[] = {1.5f, 2.2f, 3.5f};
 constexpr double kQuantiles[] = {0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};

@@ -8,10 +8,13 @@
 namespace nestor::index {
 namespace {
 
-// Exact rows are read as they are stored, codes a byte a coordinate.
-float cost_of(const StageReport& stage, double row_bytes) {
-  const bool codes = stage.name == "walk" || stage.name == "rescore";
-  return static_cast<float>(static_cast<double>(stage.coordinates_read) * (codes ? 1 : row_bytes));
+// What a comparison costs beside the bytes it reads, in bytes: the constants of planner.cpp, kEvaluation over
+// kEvaluationByte.
+constexpr double kBytesOfAComparison = 160;
+
+float cost_of(const StageReport& stage) {
+  return static_cast<float>(static_cast<double>(stage.bytes_read) +
+                            kBytesOfAComparison * static_cast<double>(stage.distance_evaluations));
 }
 
 }  // namespace
@@ -92,7 +95,6 @@ TrialRun PolicyTrial::run(const SearchOptions& options) const {
   SearchOptions explained = options;
   explained.explain = true;
   const auto results = search(explained, 0, count_);
-  const double row_bytes = collection_.options().scalar_type == ScalarType::float32 ? 4 : 2;
   TrialRun run;
   std::vector<double> times;
   const auto n = static_cast<double>(count_);
@@ -106,7 +108,7 @@ TrialRun PolicyTrial::run(const SearchOptions& options) const {
       if (stage.features) run.features.back() = *stage.features;
       times.back() += stage.microseconds;
       if (stage.name == "tail") continue;  // the same for every policy
-      run.costs.back() += cost_of(stage, row_bytes);
+      run.costs.back() += cost_of(stage);
       run.evaluations.back() += static_cast<float>(stage.distance_evaluations);
       run.coordinates.back() += static_cast<float>(stage.coordinates_read);
     }

@@ -13,7 +13,7 @@ namespace nestor::index {
 // What one policy did, query by query.
 struct TrialRun {
   std::vector<float> losses;
-  std::vector<float> costs;            // bytes of codes and rows compared
+  std::vector<float> costs;            // bytes of codes and rows compared, and what comparing costs beside
   std::vector<float> evaluations, coordinates;
   std::vector<WalkFeatures> features;  // zeros where the walk saw none
   PolicyFigures figures;

@@ -13,7 +13,7 @@ constexpr float kGaps[] = {0.01f, 0.02f, 0.03f, 0.04f, 0.05f, 0.06f, 0.07f, 0.08
                            0.26f, 0.28f, 0.3f,  0.33f, 0.36f, 0.4f,  0.45f, 0.5f,  0.6f,  0.75f, 1.0f};
 // Candidates explored, as multiples of k; for large k less than one, since what is evaluated is far more than that.
 constexpr double kExplore[] = {0.5, 0.7, 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40};
-constexpr std::uint32_t kGapCap = 400;
+constexpr std::uint32_t kGapCap = 512;  // the most that a walk keeps in exact order
 constexpr std::uint32_t kLargeK = 200;  // beyond it a gap saves nothing, as in the default policy
 
 struct Shortlist {
@@ -24,23 +24,27 @@ std::uint32_t times(std::uint32_t k, double factor) {
   return static_cast<std::uint32_t>(std::lround(static_cast<double>(k) * factor));
 }
 
-// What the walk hands on, and what of it is ranked exactly. A walk over all ranked coordinates errs by rounding alone;
-// one over a prefix needs more behind it, and another look by wider codes where there are any.
+// What the walk hands on, and what of it is ranked exactly. A walk over all ranked coordinates by whole codes errs by
+// rounding alone; any other needs more behind it, and another look by wider or whole codes where there are any.
 std::vector<Shortlist> shortlists(const PolicySpace& space) {
   const std::uint32_t k = space.k;
-  if (space.walk_width >= space.dim)
+  if (space.walk_width >= space.dim && !space.coarse)
     return {{k + std::max(3u, k / 20), k + std::max(3u, k / 20)},
             {k + std::max(6u, k / 12), k + std::max(6u, k / 12)},
             {k + std::max(10u, k / 8), k + std::max(10u, k / 8)},
             {k + std::max(20u, k / 4), k + std::max(20u, k / 4)},
             {k + std::max(40u, k / 2), k + std::max(40u, k / 2)}};
   if (space.coded_width >= space.dim)
-    return {{k + std::max(20u, k / 2), k + std::max(6u, k / 8)},
-            {k + std::max(50u, k), k + std::max(10u, k / 4)},
-            {k + std::max(50u, k), k + std::max(30u, k / 2)},
-            {k + std::max(100u, 2 * k), k + std::max(30u, k / 2)},
+    return {{k + std::max(20u, k / 2), k + std::max(3u, k / 20)}, {k + std::max(20u, k / 2), k + std::max(6u, k / 8)},
+            {k + std::max(50u, k), k + std::max(6u, k / 8)},      {k + std::max(50u, k), k + std::max(10u, k / 4)},
+            {k + std::max(50u, k), k + std::max(30u, k / 2)},     {k + std::max(100u, 2 * k), k + std::max(30u, k / 2)},
             {k + std::max(200u, 3 * k), k + std::max(60u, k)}};
-  return {{k + std::max(10u, k / 4), k + std::max(10u, k / 4)},
+  if (space.coarse)
+    return {{k + std::max(20u, k / 2), k + std::max(6u, k / 8)}, {k + std::max(30u, k / 2), k + std::max(10u, k / 4)},
+            {k + std::max(50u, k), k + std::max(10u, k / 4)},    {k + std::max(50u, k), k + std::max(20u, k / 2)},
+            {k + std::max(100u, 2 * k), k + std::max(40u, k)},   {k + std::max(200u, 3 * k), k + std::max(80u, 2 * k)}};
+  return {{k + std::max(6u, k / 8), k + std::max(6u, k / 8)},
+          {k + std::max(10u, k / 4), k + std::max(10u, k / 4)},
           {k + std::max(20u, k / 2), k + std::max(20u, k / 2)},
           {k + std::max(40u, k), k + std::max(40u, k)},
           {k + std::max(80u, 2 * k), k + std::max(80u, 2 * k)}};
@@ -87,9 +91,9 @@ std::vector<MeasuredPolicy> policy_path(const MeasuredPolicy& safest, std::vecto
   std::sort(measured.begin(), measured.end(), [](const MeasuredPolicy& a, const MeasuredPolicy& b) {
     return a.cost != b.cost ? a.cost < b.cost : a.loss < b.loss;
   });
-  std::vector<MeasuredPolicy> front;  // cheap to dear, losses falling
+  std::vector<MeasuredPolicy> front;  // cheap to dear, losses never rising
   for (MeasuredPolicy& m : measured)
-    if (m.cost < safest.cost && (front.empty() || m.loss < front.back().loss)) front.push_back(std::move(m));
+    if (m.cost < safest.cost && (front.empty() || m.loss <= front.back().loss)) front.push_back(std::move(m));
   std::vector<MeasuredPolicy> path{safest};
   if (front.empty() || limit < 2) return path;
   const double low = std::log(front.front().cost), high = std::log(front.back().cost);

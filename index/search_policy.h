@@ -57,6 +57,7 @@ struct PolicySpace {
   std::uint32_t walk_width = 0;   // coordinates that the walk compares
   std::uint32_t coded_width = 0;  // ... and that the codes hold
   std::uint32_t dim = 0;          // ... and that rank the answer
+  bool coarse = false;            // walks go by the leading bits of the codes
 };
 
 // The full ladder: what serves where nothing is certified. No gap, a wide walk, a long shortlist.
@@ -73,8 +74,9 @@ struct MeasuredPolicy {
   double cost = 0;  // mean, any unit
 };
 
-// The path of calibration: `safest` first, then from dear to cheap the policies that no other one beats in both loss
-// and cost, `limit` at most, evenly spread over ln(cost).
+// The path of calibration: `safest` first, then from dear to cheap the policies that lose no more than any cheaper one,
+// `limit` at most, evenly spread over ln(cost). Equal losses stay: where few queries lose anything, a sample cannot tell
+// near policies apart, and a path that jumps from the safest to the cheapest of them certifies nothing between.
 std::vector<MeasuredPolicy> policy_path(const MeasuredPolicy& safest, std::vector<MeasuredPolicy> measured,
                                         std::size_t limit);
 

@@ -220,10 +220,23 @@ TEST_CASE("a path leads from the safest policy over the front to the cheapest, w
     for (std::size_t i = 1; i < path.size(); ++i) {
       CHECK(path[i].cost < path[i - 1].cost);
       for (const MeasuredPolicy& other : measured)
-        CHECK_FALSE((other.cost < path[i].cost && other.loss <= path[i].loss));
+        CHECK_FALSE((other.cost < path[i].cost && other.loss < path[i].loss));
     }
   }
   CHECK(policy_path(safest, {}, 10).size() == 1);
+}
+
+TEST_CASE("policies that a sample cannot tell apart stay on the path") {
+  const auto policy = [](std::uint32_t explore, double loss, double cost) {
+    return MeasuredPolicy{{explore, 0, 1, 1, {}}, loss, cost};
+  };
+  const auto path = policy_path(policy(9, 0, 100),
+                                {policy(1, 0.1, 10), policy(2, 0, 20), policy(3, 0, 40), policy(4, 0.05, 50),
+                                 policy(5, 0, 80), policy(6, 0, 200)},
+                                50);
+  std::vector<std::uint32_t> order;
+  for (const MeasuredPolicy& m : path) order.push_back(m.policy.explore);
+  CHECK(order == std::vector<std::uint32_t>{9, 5, 3, 2, 1});
 }
 
 TEST_CASE("recall counts a row as near as the k-th, and never more than k") {
