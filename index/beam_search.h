@@ -170,14 +170,20 @@ class Walk {
 
 // From so many candidates kept on they stand in a bucket queue: a sorted array would move kilobytes an insertion.
 inline constexpr std::uint32_t kSortedPool = 512;
+// With a gap few of them ever stand there, and the k-th must be known: longer arrays then, for k that are not large.
+inline constexpr std::uint32_t kSortedGapPool = 2048, kSortedGapK = 256;
+
+inline bool walks_in_order(const WalkLimits& limits) {
+  return limits.pool <= kSortedPool || (limits.gap > 0 && limits.pool <= kSortedGapPool && limits.k <= kSortedGapK);
+}
 
 // Fills scratch.found with packed candidates, the nearest rows by `score` (what it must offer: WalkScorer). With
-// limits.pool up to kSortedPool: all of the pool, nearest first; beyond: the limits.keep nearest, unsorted. entries:
-// rows to start from instead of the graph's own entry (a previous rung's candidates); may be empty.
+// walks_in_order(): all of the pool, nearest first; else: the limits.keep nearest, unsorted. entries: rows to start from
+// instead of the graph's own entry (a previous rung's candidates); may be empty.
 template <class Score>
 WalkCounters walk(const FrozenGraph& graph, Score& score, const WalkLimits& limits,
                   std::span<const std::uint32_t> entries, WalkScratch& scratch) {
-  if (limits.pool <= kSortedPool)
+  if (walks_in_order(limits))
     return beam_detail::Walk<Score, SortedFrontier>(graph, score, scratch.sorted, scratch).run(limits, entries);
   return beam_detail::Walk<Score, BucketFrontier>(graph, score, scratch.buckets, scratch).run(limits, entries);
 }

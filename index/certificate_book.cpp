@@ -29,7 +29,7 @@ void check(const SearchOptions& options) {
 std::string why_unfit(const Certificate& c, const SearchOptions& options, const DepthContext& context) {
   if (c.k != options.k)
     return "certified for k = " + std::to_string(c.k) + ", the query asks for " + std::to_string(options.k);
-  if (c.metric != context.space.metric) return "certified for another metric";
+  if (c.metric != context.metric) return "certified for another metric";
   if (options.width && *options.width != context.space.dim)
     return "certified for the full width, the query ranks by " + std::to_string(*options.width);
   const std::string filter = options.allowed_slots.empty() ? "" : options.filter_name;

@@ -23,6 +23,7 @@ struct DepthChoice {
 struct DepthContext {
   ServedState state;
   PolicySpace space;
+  Metric metric = Metric::l2;
 };
 
 // Thread-safe. A query copies one pointer.

@@ -27,7 +27,7 @@ ServedState Collection::Impl::served(const View& v) const {
 PolicySpace Collection::Impl::space(const View& v, std::uint32_t k) const {
   const WidthGraph* graph = v.generation->graph_for(options.dim);
   const auto coded = static_cast<std::uint32_t>(v.generation->quantizer().dim());
-  return {k, options.metric, graph == nullptr ? options.dim : graph->width, coded, options.dim,
+  return {k, graph == nullptr ? options.dim : graph->width, coded, options.dim,
           v.generation->codes().walks_coarse()};
 }
 
@@ -38,7 +38,7 @@ void Collection::Impl::search_to_target(const View& v, std::span<const float> qu
     throw Error(ErrorCode::invalid_argument,
                 "a target recall or latency budget decides how deep the search goes: leave out ef, distance gap and "
                 "stages");
-  DepthChoice depth = book.choose(search, {served(v), space(v, search.k)});
+  DepthChoice depth = book.choose(search, {served(v), space(v, search.k), options.metric});
   SearchOptions deep = search;
   deep.exact = search.exact || (search.target_recall && *search.target_recall >= 1) || v.generation->graphs().empty();
   if (deep.exact)

@@ -176,7 +176,7 @@ WalkLimits limits_of_walk(const LadderPlan& plan, const RowFilter& filter, std::
   limits.deferral = plan.deferral ? &*plan.deferral : nullptr;
   limits.hidden = plan.hidden;
   // A bucket queue keeps no more than it is asked for: what the filter will drop must be kept beside.
-  const bool all_count = filter.passes_all() || (!filter.restricts() && limits.pool <= kSortedPool);
+  const bool all_count = filter.passes_all() || (!filter.restricts() && walks_in_order(limits));
   limits.keep = all_count ? std::min(met(plan.keep), limits.pool) : limits.pool;
   return limits;
 }
@@ -196,7 +196,7 @@ WalkCounters walk_among_living(WalkScorer& score, const LadderPlan& plan, const 
   constexpr double kGatheredShare = 0.75;
   const WalkLimits limits = limits_of_walk(plan, filter, k, plan.live_share);
   const WalkCounters walked = walk(plan.graph->graph, score, limits, plan.entries, s.walk);
-  if (filter.passes_all() || filter.restricts() || limits.pool > kSortedPool) return walked;
+  if (filter.passes_all() || filter.restricts() || !walks_in_order(limits)) return walked;
   const double share = live_share_near(filter, limits.keep, s);
   if (share >= kGatheredShare * plan.live_share) return walked;
   WalkCounters again = walk(plan.graph->graph, score, limits_of_walk(plan, filter, k, share), plan.entries, s.walk);

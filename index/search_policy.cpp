@@ -12,8 +12,12 @@ constexpr float kGaps[] = {0.01f, 0.02f, 0.03f, 0.04f, 0.05f, 0.06f, 0.07f, 0.08
                            0.12f, 0.13f, 0.14f, 0.15f, 0.16f, 0.17f, 0.18f, 0.19f, 0.2f,  0.22f, 0.24f,
                            0.26f, 0.28f, 0.3f,  0.33f, 0.36f, 0.4f,  0.45f, 0.5f,  0.6f,  0.75f, 1.0f};
 // Candidates explored, as multiples of k; for large k less than one, since what is evaluated is far more than that.
-constexpr double kExplore[] = {0.5, 0.7, 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40};
-constexpr std::uint32_t kGapCap = 512;  // the most that a walk keeps in exact order
+constexpr double kExplore[] = {0.5, 0.7, 1,  1.2, 1.5, 2,  2.5, 3,  3.5, 4,  5,
+                               6,   7,   8,  10,  12,  15, 20,  25, 30,  40, 60, 100};
+// A gap explores this many at most. Few queries come near to it, and those are the hard ones: what is missing at high
+// recall is lost there, so wide gaps are tried with more, too.
+constexpr std::uint32_t kGapCap = 512, kHighGapCap = 2000;
+constexpr float kHighGaps[] = {0.12f, 0.14f, 0.16f, 0.18f, 0.2f, 0.24f, 0.28f, 0.33f, 0.4f, 0.5f};
 constexpr std::uint32_t kLargeK = 200;  // beyond it a gap saves nothing, as in the default policy
 
 struct Shortlist {
@@ -66,7 +70,7 @@ std::string to_string(const SearchPolicy& policy) {
 SearchPolicy safe_policy(const PolicySpace& space) {
   const Shortlist longest = shortlists(space).back();
   SearchPolicy policy;
-  policy.explore = std::max(800u, 2 * space.k);
+  policy.explore = std::max(1600u, 2 * space.k);
   policy.keep = longest.keep;
   policy.rerank = longest.rerank;
   return policy;
@@ -74,14 +78,18 @@ SearchPolicy safe_policy(const PolicySpace& space) {
 
 std::vector<SearchPolicy> candidate_policies(const PolicySpace& space) {
   std::vector<SearchPolicy> out;
-  const bool gaps = space.metric != Metric::dot && space.k <= kLargeK;
+  const bool gaps = space.k <= kLargeK;
   std::set<std::uint32_t> explores;
   for (const double factor : kExplore)
     if (times(space.k, factor) >= 1 && (factor <= 3 || space.k <= kLargeK)) explores.insert(times(space.k, factor));
-  for (const Shortlist& s : shortlists(space)) {
+  const std::vector<Shortlist> lists = shortlists(space);
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    const Shortlist& s = lists[i];
     for (const std::uint32_t explore : explores) out.push_back({explore, 0, s.keep, s.rerank, {}});
     if (!gaps) continue;
     for (const float gap : kGaps) out.push_back({std::max(kGapCap, 2 * space.k), gap, s.keep, s.rerank, {}});
+    if (i == 0) continue;  // the shortest list loses more by itself
+    for (const float gap : kHighGaps) out.push_back({kHighGapCap, gap, s.keep, s.rerank, {}});
   }
   return out;
 }

@@ -53,7 +53,6 @@ std::string to_string(const SearchPolicy& policy);
 // What policies have to know of a collection.
 struct PolicySpace {
   std::uint32_t k = 10;
-  Metric metric = Metric::l2;
   std::uint32_t walk_width = 0;   // coordinates that the walk compares
   std::uint32_t coded_width = 0;  // ... and that the codes hold
   std::uint32_t dim = 0;          // ... and that rank the answer
@@ -63,8 +62,8 @@ struct PolicySpace {
 // The full ladder: what serves where nothing is certified. No gap, a wide walk, a long shortlist.
 SearchPolicy safe_policy(const PolicySpace& space);
 
-// The policies worth measuring, without learnt parts, in no order: gaps where the metric has a zero and k is not large,
-// fixed numbers of candidates always, each with shorter and longer shortlists.
+// The policies worth measuring, without learnt parts, in no order: gaps where k is not large, fixed numbers of candidates
+// always, each with shorter and longer shortlists.
 std::vector<SearchPolicy> candidate_policies(const PolicySpace& space);
 
 // A policy as it was measured on the first split.

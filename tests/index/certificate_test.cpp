@@ -16,7 +16,7 @@ using nestor::tests::test_seed;
 namespace {
 
 constexpr ServedState kState{7, 0xABCD, 1000, 1000};
-const PolicySpace kSpace{10, Metric::l2, 64, 64, 64};
+const PolicySpace kSpace{10, 64, 64, 64};
 
 Certificate certificate(double recall, std::uint64_t id) {
   Certificate c;
@@ -41,7 +41,7 @@ SearchOptions target(double recall) {
 }
 
 DepthChoice choose(const CertificateBook& book, const SearchOptions& options, const ServedState& state = kState) {
-  return book.choose(options, {state, kSpace});
+  return book.choose(options, {state, kSpace, Metric::l2});
 }
 
 bool says(const DepthChoice& choice, const std::string& part) {
