@@ -181,6 +181,9 @@ void add_request_limits(std::vector<Setting>& all) {
   all.push_back(number("limits.searches", "Queries in one request", 1, 1'000'000, of(&Limits::searches)));
   all.push_back(
       number("limits.filter_conditions", "Conditions in one filter", 1, 1'000'000, of(&Limits::filter_conditions)));
+  all.push_back({"watched_share", "Certified queries that are searched again, exactly, to watch their promise; 0: none",
+                 [](ServeConfig& c, const std::string& value) { c.server.request.shadow_share = read_share(value); },
+                 [](const ServeConfig& c) { return show_share(c.server.request.shadow_share); }});
   all.push_back(
       bytes("gzip_bytes", "Compress answers from this size on, when asked; 0: never", of(&Limits::gzip_bytes)));
   all.push_back(bytes("limits.answer_bytes", "Largest answer", of(&Limits::answer_bytes)));

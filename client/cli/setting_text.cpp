@@ -51,6 +51,19 @@ std::uint64_t read_number(const std::string& text, std::uint64_t low, std::uint6
   return number;
 }
 
+double read_share(const std::string& text) {
+  double share = -1;
+  const char* const end = text.data() + text.size();
+  const auto [rest, code] = std::from_chars(text.data(), end, share);
+  if (code != std::errc() || rest != end || !(share >= 0 && share <= 1)) refuse(text, "a share from 0 to 1");
+  return share;
+}
+
+std::string show_share(double share) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, share).ptr};
+}
+
 std::size_t read_bytes(const std::string& text) {
   return read_with_unit(text, kByteUnits, 1, "a size such as 4096, 16KiB, 32MiB or 1GiB");
 }

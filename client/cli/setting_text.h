@@ -16,6 +16,9 @@ std::string show_bytes(std::size_t bytes);
 // "250ms", "75s", "2m", "75" (seconds); at least one millisecond.
 std::chrono::milliseconds read_duration(const std::string& text);
 std::string show_duration(std::chrono::milliseconds duration);
+// A share from 0 to 1: "0.002".
+double read_share(const std::string& text);
+std::string show_share(double share);
 // true, yes, on, 1, false, no, off, 0.
 bool read_flag(const std::string& text);
 

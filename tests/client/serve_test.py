@@ -60,6 +60,7 @@ class Settings(NestorTestCase):
         self.assertEqual(rows["limits.connections"], ("7", "file"))
         self.assertEqual(rows["limits.idle_timeout"], ("250ms", "flag"))
         self.assertEqual(rows["limits.points"], ("100000", "default"))
+        self.assertEqual(rows["watched_share"], ("0.002", "default"))
 
     def test_the_file_may_come_from_the_environment(self):
         _, rows, _ = check(NESTOR_CONFIG=str(self.file("port = 1234\n")))

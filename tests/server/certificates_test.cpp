@@ -219,6 +219,9 @@ TEST_CASE("served queries are watched, and the certificates say how it goes") {
   } while (monitor.value("checked", 0) < 5);
   CHECK(monitor["alarm"] == false);
   CHECK(monitor["mean_loss"].get<double>() <= 0.3);
+  const std::string metrics = world.get("/metrics").raw.body;
+  CHECK(metrics.find("\nnestor_certified_queries_checked_total 5\n") != std::string::npos);
+  CHECK(metrics.find("\nnestor_certificate_alarms_total 0\n") != std::string::npos);
 }
 
 }  // namespace nestor::server::testing
