@@ -116,7 +116,7 @@ class Experiment {
       const auto row = queries_.row(order[i]);
       vectors.insert(vectors.end(), row.begin(), row.end());
     }
-    return {collection_, request_, std::move(vectors), {}};
+    return {collection_, request_, {std::move(vectors), {}}};
   }
 
   std::vector<Replay> replay(const std::vector<MeasuredPolicy>& path, const char* what) {
