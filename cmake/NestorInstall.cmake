@@ -12,7 +12,8 @@ set(_nestor_public_headers
     index/token_softmax.h index/types.h storage/alias_table.h storage/database.h storage/datastore.h
     storage/payload_index.h storage/snapshot.h)
 list(APPEND _nestor_public_headers  # certified search
-    index/calibration.h index/calibrator.h index/certificate.h index/ranking_metrics.h index/search_policy.h)
+    index/calibration.h index/calibrator.h index/certificate.h index/ranking_metrics.h index/search_policy.h
+    index/tuned_policy.h index/tuner.h)
 foreach(_header IN LISTS _nestor_public_headers)
   cmake_path(GET _header PARENT_PATH _room)
   install(FILES ${PROJECT_SOURCE_DIR}/${_header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nestor/${_room}

@@ -6,12 +6,11 @@
 #include <cstdio>
 #include <limits>
 #include <memory>
-#include <numeric>
-#include <random>
 
 #include "index/error.h"
 #include "index/path_finder.h"
 #include "index/policy_trial.h"
+#include "index/query_draw.h"
 
 namespace nestor::index {
 namespace {
@@ -81,57 +80,31 @@ class Calibration {
   }
 
  private:
-  struct Drawn {
-    std::vector<float> vectors;
-    std::vector<Slot> rows;
-  };
-
   void say(const char* phase, std::size_t done, std::size_t total) const {
     if (request_.progress) request_.progress({phase, done, total});
   }
 
-  // The queries in their random order, or rows in theirs.
-  Drawn draw() {
-    const std::size_t dim = collection_.options().dim;
-    Drawn drawn;
-    if (request_.queries.empty()) {
-      for (SampledRow& row : collection_.sample_rows(request_.rows, request_.seed)) {
-        drawn.rows.push_back(row.slot);
-        drawn.vectors.insert(drawn.vectors.end(), row.vector.begin(), row.vector.end());
-      }
+  DrawnQueries draw() {
+    DrawnQueries drawn =
+        draw_queries(collection_, request_.queries, request_.count, request_.rows, request_.seed);
+    if (request_.queries.empty())
       report_.warnings.push_back(
           "no queries were given: rows of the collection stood in for them. Rows are not queries; the promise holds "
-          "for "
-          "searches near points like the stored ones alone");
-    } else {
-      std::vector<std::size_t> order(request_.count);
-      std::iota(order.begin(), order.end(), std::size_t{0});
-      std::mt19937_64 rng(request_.seed);
-      std::shuffle(order.begin(), order.end(), rng);
-      for (const std::size_t q : order) {
-        const auto query = request_.queries.subspan(q * dim, dim);
-        drawn.vectors.insert(drawn.vectors.end(), query.begin(), query.end());
-      }
-    }
-    check(collection_, request_, drawn.vectors.size() / dim);
+          "for searches near points like the stored ones alone");
+    check(collection_, request_, drawn.vectors.size() / collection_.options().dim);
     return drawn;
   }
 
-  void split(Drawn drawn) {
+  void split(const DrawnQueries& drawn) {
     const std::size_t dim = collection_.options().dim, n = drawn.vectors.size() / dim;
     const std::size_t on_b = static_cast<std::size_t>(std::ceil(kShareOfB * static_cast<double>(n)));
     const std::size_t on_a = std::min(kMostTried, (n - on_b + 1) / 2);
     std::size_t first = 0;
     const auto take = [&](std::size_t count) {
       const std::size_t last = std::min(n, first + count);
-      std::vector<float> vectors(drawn.vectors.begin() + static_cast<std::ptrdiff_t>(first * dim),
-                                 drawn.vectors.begin() + static_cast<std::ptrdiff_t>(last * dim));
-      std::vector<Slot> rows;
-      if (!drawn.rows.empty())
-        rows.assign(drawn.rows.begin() + static_cast<std::ptrdiff_t>(first),
-                    drawn.rows.begin() + static_cast<std::ptrdiff_t>(last));
+      DrawnQueries part = drawn.part(first, last, dim);
       first = last;
-      return std::make_unique<PolicyTrial>(collection_, request_, std::move(vectors), std::move(rows));
+      return std::make_unique<PolicyTrial>(collection_, request_, std::move(part));
     };
     split_.a = take(on_a);
     split_.c = take(n - on_b - on_a);

@@ -207,6 +207,11 @@ std::size_t Collection::drop_certificates() { return impl_->drop_certificates();
 bool Collection::withdraw_certificate(std::uint64_t id, const std::string& why) {
   return impl_->withdraw_certificate(id, why);
 }
+void Collection::use_tuned_policy(const std::optional<TunedPolicy>& tuned) { impl_->use_tuned_policy(tuned); }
+std::optional<TunedPolicy> Collection::tuned_policy() const {
+  const auto view = impl_->current();
+  return view->tuned ? std::optional(*view->tuned) : std::nullopt;
+}
 ServedState Collection::served_state() const { return impl_->served(*impl_->current()); }
 PolicySpace Collection::policy_space(std::uint32_t k) const { return impl_->space(*impl_->current(), k); }
 std::vector<SampledRow> Collection::sample_rows(std::size_t count, std::uint64_t seed) const {

@@ -222,6 +222,9 @@ class Collection {
   std::size_t drop_certificates();
   // The monitor's alarm, durable: the certificate no longer serves. False: there is none of that id.
   bool withdraw_certificate(std::uint64_t id, const std::string& why);
+  // Tuning (tuner.h). Durable; searches see it at once. nullopt: the default of the build serves again.
+  void use_tuned_policy(const std::optional<TunedPolicy>& tuned);
+  std::optional<TunedPolicy> tuned_policy() const;
   ServedState served_state() const;
   PolicySpace policy_space(std::uint32_t k) const;
   // Live rows drawn without repetition, at most `count`, in drawn order.

@@ -114,6 +114,8 @@ struct Collection::Impl {
   std::vector<Certificate> keep_certificates(std::vector<Certificate> fresh);
   std::size_t drop_certificates();
   bool withdraw_certificate(std::uint64_t id, const std::string& why);
+  std::shared_ptr<const TunedPolicy> load_tuned_policy() const;
+  void use_tuned_policy(const std::optional<TunedPolicy>& tuned);
 
   // ---- collection_upkeep.cpp ----
 

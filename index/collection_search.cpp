@@ -96,6 +96,25 @@ std::vector<Certificate> Collection::Impl::keep_certificates(std::vector<Certifi
   return kept;
 }
 
+std::shared_ptr<const TunedPolicy> Collection::Impl::load_tuned_policy() const {
+  try {
+    if (const auto tuned = records->read_tuned_policy()) return std::make_shared<const TunedPolicy>(*tuned);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::data_loss && e.code() != ErrorCode::failed_precondition) throw;
+    say(std::string(e.what()) + "; the default of the build serves, tune again");
+  }
+  return nullptr;
+}
+
+void Collection::Impl::use_tuned_policy(const std::optional<TunedPolicy>& tuned) {
+  const std::lock_guard against_compaction(certificate_mutex);
+  const std::lock_guard lock(write_mutex);
+  records->write_tuned_policy(tuned);
+  View next = *current();
+  next.tuned = tuned ? std::make_shared<const TunedPolicy>(*tuned) : nullptr;
+  replace_view(std::move(next));
+}
+
 std::size_t Collection::Impl::drop_certificates() {
   const std::lock_guard lock(certificate_mutex);
   const std::size_t count = book.all()->size();

@@ -39,7 +39,8 @@ void Collection::Impl::load() {
   records->for_each_dead([&](Slot slot) { dead->insert(slot); });
   auto generation = load_generation();
   auto tail = read_tail(generation);
-  replace_view({std::move(generation), std::move(tail), dead, records, nullptr, std::make_shared<LiveShare>()});
+  replace_view({std::move(generation), std::move(tail), dead, records, nullptr, std::make_shared<LiveShare>(),
+                load_tuned_policy()});
   load_certificates();
 }
 
@@ -241,6 +242,7 @@ void Collection::Impl::take_over(StoreSuccessor& successor, RowMigration& migrat
   next.records = successor.records();
   next.renumbering = std::move(renumbering);
   if (!book.all()->empty()) next.records->write_certificates(*book.all());
+  if (next.tuned) next.records->write_tuned_policy(*next.tuned);
   successor.seal({sequence, migration.next_slot(), points.load()});
   successor.take_over();  // the durable point; nothing below throws
   records = next.records;

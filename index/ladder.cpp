@@ -121,6 +121,13 @@ void fill_policy(LadderPlan& plan, const SearchPolicy& policy, std::uint32_t k) 
   for (Stage& stage : plan.rescores) stage.shortlist = plan.rerank;
 }
 
+void fill_tuned_policy(LadderPlan& plan, const TunedPolicy& tuned, std::uint32_t k) {
+  if (tuned.k == k)
+    fill_policy(plan, tuned.policy, k);
+  else if (plan.gap > 0 && tuned.policy.gap > 0)
+    plan.gap = tuned.policy.gap;
+}
+
 std::uint32_t checked_width(const CollectionOptions& collection, std::uint32_t width) {
   if (std::find(collection.widths.begin(), collection.widths.end(), width) != collection.widths.end()) return width;
   std::string known;
@@ -260,8 +267,8 @@ void rank_exactly(const Generation& generation, RowDistance& distance, std::uint
 
 }  // namespace
 
-LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& generation,
-                       const SearchOptions& options) {
+LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& generation, const SearchOptions& options,
+                       const TunedPolicy* tuned) {
   if (options.k < 1 || options.k > kMaxNeighbours)
     throw Error(ErrorCode::invalid_argument,
                 "k " + std::to_string(options.k) + " is out of range 1.." + std::to_string(kMaxNeighbours));
@@ -279,6 +286,9 @@ LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& ge
   if (plan.graph != nullptr) plan.walk_width = std::min(plan.rank_width, plan.graph->width);
   fill_default_policy(plan, options, collection, generation);
   if (options.policy) fill_policy(plan, *options.policy, options.k);
+  const bool says_nothing = !options.policy && !options.candidates_to_explore && !options.distance_gap &&
+                            options.stages.empty() && plan.rank_width == collection.dim;
+  if (tuned != nullptr && says_nothing) fill_tuned_policy(plan, *tuned, options.k);
   if (!options.stages.empty()) {
     plan.rescores.clear();
     fill_stages(plan, options, collection, generation);

@@ -13,6 +13,7 @@
 #include "index/prepared_vector.h"
 #include "index/search_types.h"
 #include "index/tail.h"
+#include "index/tuned_policy.h"
 
 namespace nestor::index {
 
@@ -58,8 +59,10 @@ struct LadderPlan {
   double live_share = 1;  // of the generation's rows: limits of the walk count the living
 };
 
-// Throws Error invalid_argument on options that do not fit.
-LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& generation, const SearchOptions& options);
+// tuned: serves options that say nothing about depth; may be null. Throws Error invalid_argument on options that do not
+// fit.
+LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& generation, const SearchOptions& options,
+                       const TunedPolicy* tuned = nullptr);
 
 struct RankedRow {
   std::uint32_t row = 0;

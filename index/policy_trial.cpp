@@ -25,12 +25,11 @@ double TrialRun::mean_cost() const {
   return sum / static_cast<double>(costs.size());
 }
 
-PolicyTrial::PolicyTrial(const Collection& collection, const CalibrationRequest& request, std::vector<float> queries,
-                         std::vector<Slot> rows)
+PolicyTrial::PolicyTrial(const Collection& collection, const CalibrationRequest& request, DrawnQueries queries)
     : collection_(collection),
       request_(request),
-      queries_(std::move(queries)),
-      rows_(std::move(rows)),
+      queries_(std::move(queries.vectors)),
+      rows_(std::move(queries.rows)),
       count_(queries_.size() / collection.options().dim),
       dim_(collection.options().dim) {
   if (rows_.empty()) return;
@@ -82,6 +81,12 @@ void PolicyTrial::find_exact_neighbours(const std::function<void(std::size_t)>& 
     for (QueryResult& one : found) exact_.push_back(std::move(one));
     progress(exact_.size());
   }
+}
+
+std::vector<PointId> PolicyTrial::exact_ids(std::size_t query) const {
+  std::vector<PointId> ids;
+  for (const Hit& hit : exact_[query].hits) ids.push_back(hit.id);
+  return ids;
 }
 
 TrialRun PolicyTrial::run(const SearchPolicy& policy) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "index/calibrator.h"
+#include "index/query_draw.h"
 
 namespace nestor::index {
 
@@ -24,13 +25,13 @@ struct TrialRun {
 // Queries of one split, in drawn order.
 class PolicyTrial {
  public:
-  // `rows`, when not empty, are the slots that the queries themselves stand in: each is searched without its own.
-  PolicyTrial(const Collection& collection, const CalibrationRequest& request, std::vector<float> queries,
-              std::vector<Slot> rows);
+  // Queries that are rows are searched without themselves. `collection` and `request` must outlive this.
+  PolicyTrial(const Collection& collection, const CalibrationRequest& request, DrawnQueries queries);
 
   std::size_t count() const { return count_; }
   void find_exact_neighbours(const std::function<void(std::size_t done)>& progress);
-  // REQUIRES: find_exact_neighbours.
+  // REQUIRES: find_exact_neighbours, as all below.
+  std::vector<PointId> exact_ids(std::size_t query) const;
   TrialRun run(const SearchPolicy& policy) const;
   TrialRun run_default() const;
 

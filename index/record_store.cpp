@@ -15,4 +15,8 @@ void RecordStore::write_certificates(const std::vector<Certificate>&) {
   throw Error(ErrorCode::failed_precondition, "this store of records keeps no certificates");
 }
 
+void RecordStore::write_tuned_policy(const std::optional<TunedPolicy>&) {
+  throw Error(ErrorCode::failed_precondition, "this store of records keeps no tuned policy");
+}
+
 }  // namespace nestor::index

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "index/certificate.h"
+#include "index/tuned_policy.h"
 #include "index/types.h"
 
 namespace nestor::index {
@@ -110,6 +111,9 @@ class RecordStore {
   // to write.
   virtual void write_certificates(const std::vector<Certificate>& certificates);
   virtual std::vector<Certificate> read_certificates() const { return {}; }
+  // Likewise the default depth that tuning chose; nullopt: none.
+  virtual void write_tuned_policy(const std::optional<TunedPolicy>& tuned);
+  virtual std::optional<TunedPolicy> read_tuned_policy() const { return std::nullopt; }
 
  private:
   static std::uint64_t next_numbering();

@@ -27,7 +27,7 @@ class ViewSearch {
     const RowFilter filter(generation_, dead_, search_.allowed_slots);
     SearchOptions with_width = search_;
     with_width.width = queries.front().width;
-    LadderPlan plan = plan_ladder(options_, generation_, with_width);
+    LadderPlan plan = plan_ladder(options_, generation_, with_width, view_.tuned.get());
     plan.live_share = view_.live_share->of(generation_, dead_);
     const std::size_t allowed = allowed_rows();
     std::vector<const PreparedQuery*> all;

@@ -28,6 +28,7 @@ struct View {
   std::shared_ptr<RecordStore> records;
   std::shared_ptr<const Renumbering> renumbering;  // null: never compacted since it was opened
   std::shared_ptr<LiveShare> live_share = std::make_shared<LiveShare>();  // of this generation
+  std::shared_ptr<const TunedPolicy> tuned = {};                          // null: the default of the build
 
   std::uint64_t numbering() const { return records->numbering(); }
 };

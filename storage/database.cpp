@@ -365,6 +365,38 @@ std::shared_ptr<Collection> Database::create_collection(const std::string& name,
   return impl_->served.emplace(name, std::move(entry)).first->second.collection;
 }
 
+void Database::change_graphs(const std::string& name, const std::vector<std::uint32_t>& graphs) {
+  const std::lock_guard change(impl_->change_mutex);
+  std::string own;
+  Served entry;
+  {
+    const std::lock_guard guard(impl_->mutex);
+    CollectionOptions options = impl_->find(name).collection->options();
+    options.graphs = graphs;
+    options.validated();
+    own = impl_->resolved(name);
+    Served& served = impl_->served.at(own);
+    if (served.collection.use_count() > 1)
+      throw Error(ErrorCode::failed_precondition, "Collection `" + own + "` is in use");
+    entry = std::move(served);
+    impl_->served.erase(own);
+  }
+  try {
+    entry.home->records()->write_graphs(graphs);
+    entry = {};  // closes its files
+    entry = impl_->open_one(own);
+  } catch (const std::exception& error) {
+    const std::lock_guard guard(impl_->mutex);
+    if (entry.collection)
+      impl_->served.emplace(own, std::move(entry));
+    else
+      impl_->damaged.emplace(own, error.what());
+    throw;
+  }
+  const std::lock_guard guard(impl_->mutex);
+  impl_->served.emplace(own, std::move(entry));
+}
+
 std::shared_ptr<Collection> Database::collection(const std::string& name) const {
   const std::lock_guard guard(impl_->mutex);
   return impl_->find(name).collection;

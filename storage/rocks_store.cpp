@@ -13,6 +13,7 @@
 
 #include "storage/band_scan.h"
 #include "storage/certificate_codec.h"
+#include "storage/tuned_policy_codec.h"
 #include "storage/file_io.h"
 #include "storage/rocks_store_impl.h"
 #include "storage/write_batch_builder.h"
@@ -202,6 +203,31 @@ std::vector<index::Certificate> RocksStore::read_certificates() const {
   const auto bytes = impl_->db.get(kMetaFamily, kCertificatesKey, "read the certificates");
   if (!bytes) return {};
   return decode_certificates(*bytes);
+}
+
+void RocksStore::write_tuned_policy(const std::optional<index::TunedPolicy>& tuned) {
+  const std::lock_guard write_lock(impl_->write_mutex);
+  impl_->check_writable();
+  const auto family = impl_->db.family(kMetaFamily);
+  check(tuned ? impl_->db->Put(durable(), family, slice(kTunedPolicyKey), encode_tuned_policy(*tuned))
+              : impl_->db->Delete(durable(), family, slice(kTunedPolicyKey)),
+        "write to " + impl_->directory);
+}
+
+std::optional<index::TunedPolicy> RocksStore::read_tuned_policy() const {
+  const auto in_use = impl_->db.use();
+  const auto bytes = impl_->db.get(kMetaFamily, kTunedPolicyKey, "read the tuned policy");
+  return bytes ? std::optional(decode_tuned_policy(*bytes)) : std::nullopt;
+}
+
+void RocksStore::write_graphs(const std::vector<std::uint32_t>& graphs) {
+  index::CollectionOptions options = impl_->record.options;
+  options.graphs = graphs;
+  const std::string record = encode_collection({options.validated(), impl_->record.attributes});
+  const std::lock_guard write_lock(impl_->write_mutex);
+  impl_->check_writable();
+  check(impl_->db->Put(durable(), impl_->db.family(kMetaFamily), slice(kCollectionKey), record),
+        "write to " + impl_->directory);
 }
 
 }  // namespace nestor::storage

@@ -105,6 +105,10 @@ class RocksStore final : public index::RecordStore, public PayloadIndexes {
                                                            std::size_t limit) const override;
   void write_certificates(const std::vector<index::Certificate>& certificates) override;
   std::vector<index::Certificate> read_certificates() const override;
+  void write_tuned_policy(const std::optional<index::TunedPolicy>& tuned) override;
+  std::optional<index::TunedPolicy> read_tuned_policy() const override;
+  // Which widths get a graph; takes effect when the store is opened again. Nothing else may differ.
+  void write_graphs(const std::vector<std::uint32_t>& graphs);
 
  private:
   struct Impl;

@@ -107,17 +107,10 @@ index::BuildReport build_graphs(index::Collection& collection, const BuildArgume
   options.threads = arguments.threads;
   options.deterministic = arguments.deterministic;
   options.wanted_recall = arguments.wanted_recall;
-  std::unique_ptr<Progress> progress;
-  options.progress = [&](const index::BuildProgress& at) {
-    if (at.total <= 1) return;  // a step without rows, such as publishing
-    if (!progress || progress->label() != at.phase || progress->total() != at.total) {
-      if (progress) progress->finish();
-      progress = std::make_unique<Progress>(at.phase, 0, at.total);
-    }
-    progress->update(at.done);
-  };
+  PhaseProgress progress;
+  options.progress = [&](const index::BuildProgress& at) { progress.update(at.phase, at.done, at.total); };
   const index::BuildReport report = collection.build(options);
-  if (progress) progress->finish();
+  progress.finish();
   return report;
 }
 

@@ -76,24 +76,6 @@ index::CalibrationRequest to_request(const Arguments& a) {
   return request;
 }
 
-// One bar per phase.
-class Bars {
- public:
-  void operator()(const index::CalibrationProgress& p) {
-    if (!bar_ || bar_->label() != p.phase) {
-      if (bar_) bar_->finish();
-      bar_.emplace(p.phase, 0, p.total);
-    }
-    bar_->update(p.done);
-  }
-  void finish() {
-    if (bar_) bar_->finish();
-  }
-
- private:
-  std::optional<Progress> bar_;
-};
-
 std::string wanted(const index::CalibrationRequest& request, double epsilon) {
   index::Certificate c;
   c.loss = request.loss;
@@ -174,8 +156,8 @@ void run(const Arguments& a) {
     request.queries = queries->vectors;
     request.count = queries->count();
   }
-  Bars bars;
-  request.progress = [&](const index::CalibrationProgress& p) { bars(p); };
+  PhaseProgress bars;
+  request.progress = [&](const index::CalibrationProgress& p) { bars.update(p.phase, p.done, p.total); };
   index::CalibrationReport report = index::calibrate(*collection, request);
   bars.finish();
   std::vector<index::Certificate> fresh;

@@ -14,6 +14,7 @@ void add_calibrate_command(CLI::App& app);
 void add_certificates_command(CLI::App& app);
 void add_score_command(CLI::App& app);
 void add_dispersion_command(CLI::App& app);
+void add_tune_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_list_command(CLI::App& app);

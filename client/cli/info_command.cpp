@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "client/cli/commands.h"
 #include "client/cli/data_directory.h"
@@ -66,7 +67,8 @@ std::vector<Part> parts_of(const index::MemoryReport& memory) {
           {"rows", memory.rows, false}};
 }
 
-void print_one(const std::string& name, const index::CollectionInfo& info) {
+void print_one(const std::string& name, const index::CollectionInfo& info,
+               const std::optional<index::TunedPolicy>& tuned) {
   const index::CollectionOptions& options = info.options;
   std::cout << "Collection \"" << name << "\": " << state_of(info) << "\n"
             << "  points      " << with_commas(info.points) << " (" << with_commas(info.indexed_points)
@@ -77,6 +79,10 @@ void print_one(const std::string& name, const index::CollectionInfo& info) {
             << "  widths      " << join(options.widths) << "; graphs at " << join(options.graphs) << "\n"
             << "  graph       " << options.graph.max_links << " links per point, " << options.graph.candidates_at_build
             << " candidates at build; exact search below " << with_commas(options.exact_below) << " points\n"
+            << "  depth       "
+            << (tuned ? to_string(tuned->policy) + " at k = " + std::to_string(tuned->k) + ", chosen by nestor tune"
+                      : "as the build chose")
+            << "\n"
             << "  sequence    " << info.sequence << "; generation " << info.generation_sequence << "\n";
   TextTable table({"bytes", ">in all", ">per vector"});
   std::uint64_t resident = 0, mapped = 0;
@@ -93,7 +99,9 @@ void print_one(const std::string& name, const index::CollectionInfo& info) {
   table.print(std::cout);
 }
 
-nlohmann::json to_json(const std::string& name, const index::CollectionInfo& info) {
+nlohmann::json to_json(const std::string& name, const index::Collection& collection) {
+  const index::CollectionInfo info = collection.info();
+  const auto tuned = collection.tuned_policy();
   const index::CollectionOptions& options = info.options;
   nlohmann::json bytes = nlohmann::json::object();
   for (const Part& part : parts_of(info.memory)) bytes[part.name] = part.bytes;
@@ -117,6 +125,11 @@ nlohmann::json to_json(const std::string& name, const index::CollectionInfo& inf
           {"max_links", options.graph.max_links},
           {"candidates_at_build", options.graph.candidates_at_build},
           {"exact_below", options.exact_below},
+          {"tuned", tuned ? nlohmann::json{{"policy", to_string(tuned->policy)},
+                                           {"k", tuned->k},
+                                           {"recall", tuned->recall},
+                                           {"queries", tuned->queries}}
+                          : nlohmann::json()},
           {"bytes", bytes}};
 }
 
@@ -126,14 +139,15 @@ void run_info(const Arguments& arguments) {
     nlohmann::json list = nlohmann::json::array();
     for (const std::string& name : database->collection_names()) {
       if (arguments.collection.empty() || name == arguments.collection)
-        list.push_back(to_json(name, database->collection(name)->info()));
+        list.push_back(to_json(name, *database->collection(name)));
     }
     if (!arguments.collection.empty() && list.empty()) database->collection(arguments.collection);  // throws not_found
     std::cout << (arguments.collection.empty() ? list : list.front())
                      .dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
               << '\n';
   } else if (!arguments.collection.empty()) {
-    print_one(arguments.collection, database->collection(arguments.collection)->info());
+    const auto collection = database->collection(arguments.collection);
+    print_one(arguments.collection, collection->info(), collection->tuned_policy());
   } else {
     print_list(*database);
     std::cout << human_bytes(directory_bytes(arguments.data.directory)) << " in " << arguments.data.directory << '\n';

@@ -50,6 +50,7 @@ int run(int argc, char** argv) {
   client::add_certificates_command(app);
   client::add_score_command(app);
   client::add_dispersion_command(app);
+  client::add_tune_command(app);
   client::add_eval_command(app);
   client::add_info_command(app);
   client::add_list_command(app);

@@ -73,4 +73,18 @@ void Progress::finish() {
             << with_commas(static_cast<std::uint64_t>(rate)) << " rows/s" << std::endl;
 }
 
+void PhaseProgress::update(const std::string& phase, std::uint64_t done, std::uint64_t total) {
+  if (total <= 1) return;  // a step without rows, such as publishing
+  if (!bar_ || bar_->label() != phase || bar_->total() != total) {
+    finish();
+    bar_.emplace(phase, 0, total);
+  }
+  bar_->update(done);
+}
+
+void PhaseProgress::finish() {
+  if (bar_) bar_->finish();
+  bar_.reset();
+}
+
 }  // namespace nestor::client

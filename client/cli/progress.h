@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace nestor::client {
@@ -35,6 +36,16 @@ class Progress {
   bool drawn_ = false;
   Clock::time_point begun_;
   Clock::time_point shown_;
+};
+
+// One bar after the other, by the name of what is under way. Not thread-safe.
+class PhaseProgress {
+ public:
+  void update(const std::string& phase, std::uint64_t done, std::uint64_t total);
+  void finish();
+
+ private:
+  std::optional<Progress> bar_;
 };
 
 }  // namespace nestor::client

@@ -19,6 +19,7 @@ import numpy as np
 from cli_support import NESTOR, SAMPLE, NestorTestCase, Server, largest_file, run, write_vecs
 from cli_certified_test import *  # noqa: F401,F403  its test cases run here too
 from cli_eval_test import *  # noqa: F401,F403  its test cases run here too
+from cli_tune_test import *  # noqa: F401,F403  its test cases run here too
 from cli_refusal_test import *  # noqa: F401,F403  its test cases run here too
 
 WORK = None   # a directory of this run

@@ -183,6 +183,43 @@ TEST_CASE("a deleted collection serves whoever holds it and does not touch its s
   database.reset();
 }
 
+TEST_CASE("another choice of graphs keeps rows and tuned depth and serves exactly until it is built") {
+  const TemporaryDirectory directory;
+  auto database = Database::open(directory.path(), quiet());
+  const Points points(0, 400, 1);
+  auto collection = database->create_collection("words", options_of(), "{\"a\":1}");
+  collection->upsert(points.points);
+  build(*collection);
+  const TunedPolicy tuned{{300, 0.2f, 30, 25, {}}, 10, 0.99, 100};
+  collection->use_tuned_policy(tuned);
+  error_of(ErrorCode::failed_precondition, [&] { database->change_graphs("words", {32}); });
+  collection.reset();
+  error_of(ErrorCode::not_found, [&] { database->change_graphs("books", {32}); });
+  error_of(ErrorCode::invalid_argument, [&] { database->change_graphs("words", {24}); });
+  CHECK(database->collection("words")->options().graphs == std::vector<std::uint32_t>{16});
+
+  database->change_graphs("words", {32});
+  collection = database->collection("words");
+  CHECK(collection->options().graphs == std::vector<std::uint32_t>{32});
+  CHECK(collection->info().indexed_points == 0);
+  check_finds(*collection, points);
+  build(*collection);
+  CHECK(collection->info().indexed_points == 400);
+  CHECK(collection->tuned_policy() == tuned);
+  collection->compact();
+  CHECK(collection->tuned_policy() == tuned);
+
+  collection.reset();
+  database.reset();
+  database = Database::open(directory.path(), quiet());
+  collection = database->collection("words");
+  CHECK(collection->options().graphs == std::vector<std::uint32_t>{32});
+  CHECK(database->attributes("words") == "{\"a\":1}");
+  CHECK(collection->info().indexed_points == 400);
+  CHECK(collection->tuned_policy() == tuned);
+  check_finds(*collection, points);
+}
+
 TEST_CASE("collections are made, searched and removed by many threads at once") {
   const TemporaryDirectory directory;
   const auto database = Database::open(directory.path());

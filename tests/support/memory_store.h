@@ -95,6 +95,8 @@ class MemoryRecordStore : public RecordStore {
 
   void write_certificates(const std::vector<Certificate>& certificates) override { certificates_ = certificates; }
   std::vector<Certificate> read_certificates() const override { return certificates_; }
+  void write_tuned_policy(const std::optional<TunedPolicy>& tuned) override { tuned_ = tuned; }
+  std::optional<TunedPolicy> read_tuned_policy() const override { return tuned_; }
 
   bool fail_next_write = false;
   mutable int payload_scans = 0;
@@ -120,6 +122,7 @@ class MemoryRecordStore : public RecordStore {
   std::map<PointId, Slot> ids_;
   std::vector<Slot> dead_;
   std::vector<Certificate> certificates_;
+  std::optional<TunedPolicy> tuned_;
 };
 
 class MemoryGenerationStore : public GenerationStore {

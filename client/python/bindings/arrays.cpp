@@ -41,13 +41,20 @@ index::SearchOptions search_options(const py::dict& options) {
       search.distance_gap = value.cast<float>();
     } else if (name == "explain") {
       search.explain = value.cast<bool>();
+    } else if (name == "target_recall") {
+      search.target_recall = value.cast<double>();
+    } else if (name == "max_latency_ms") {
+      search.max_latency_ms = value.cast<double>();
+    } else if (name == "encoder") {
+      search.encoder = value.cast<std::string>();
     } else if (name == "stages") {
       for (const auto& [width, shortlist] : value.cast<std::vector<std::pair<std::uint32_t, std::uint32_t>>>())
         search.stages.push_back({width, shortlist});
     } else {
       throw Error(ErrorCode::invalid_argument,
                   "unknown search option \"" + name +
-                      "\", expected one of: k, exact, width, ef, distance_gap, stages, explain");
+                      "\", expected one of: k, exact, width, ef, distance_gap, stages, explain, target_recall, "
+                      "max_latency_ms, encoder");
     }
   }
   return search;

@@ -71,6 +71,15 @@ py::dict query(Collection& collection, const Array<float>& vector, const py::dic
   py::dict out;
   out["hits"] = hits;
   out["stages"] = stage_reports(result.stages);
+  if (const auto& said = result.certification) {
+    py::dict one;
+    one["certified"] = said->certified;
+    one["certificate"] = said->certificate ? py::object(py::int_(said->certificate)) : py::none();
+    one["recall"] = said->recall;
+    one["exit_stage"] = said->exit_stage;
+    one["note"] = said->note;
+    out["certification"] = one;
+  }
   return out;
 }
 

@@ -82,6 +82,7 @@ PYBIND11_MODULE(_core, module) {
            });
   bind_datastore(module);
   bind_analysis(module);
+  bind_calibration(module);
 }
 
 }  // namespace nestor::python

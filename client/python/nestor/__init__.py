@@ -14,6 +14,7 @@ from .database import Collection, Database
 from .datastore import Datastore
 from .dispersion import Dispersion, measure
 from .distributions import ABSENT, Distributions
+from .evaluation import evaluate, ranking_metric
 from .errors import (AlreadyExists, DataLoss, Error, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied,
                      ResourceExhausted, Unavailable)
 from .gate import SkipGate, confidence_features
@@ -25,6 +26,6 @@ __all__ = [
     "ABSENT", "AlreadyExists", "Clusters", "Collection", "DataLoss", "Database", "Datastore", "Dispersion",
     "Distributions", "Error", "FailedPrecondition", "HttpDatastore", "InvalidArgument", "KNNWrapper", "KnnSaver",
     "LinearAdapter", "NotFound", "PermissionDenied", "ResourceExhausted", "RetoMaton", "SkipGate", "Unavailable",
-    "confidence_features", "greedy_merge", "measure", "overlap_at_k", "overlap_report", "score_candidates",
-    "token_log_probability",
+    "confidence_features", "evaluate", "greedy_merge", "measure", "overlap_at_k", "overlap_report", "ranking_metric",
+    "score_candidates", "token_log_probability",
 ]

@@ -39,7 +39,8 @@ class Collection:
     def search(self, queries: Any, k: int = 10, *, threads: int = 0, **options: Any) -> tuple[np.ndarray, np.ndarray]:
         """(D, I) [count x k] as Faiss gives them: squared distances for l2, products for dot and cosine; -1 pads.
 
-        options: exact, width, ef, distance_gap, stages=[(width, shortlist), ...].
+        options: exact, width, ef, distance_gap, stages=[(width, shortlist), ...]; or, after calibrate(), target_recall
+        or max_latency_ms, with encoder where certificates name one. query() says whether an answer is certified.
         """
         return self._core.search(queries, {"k": k, **options}, threads)
 
@@ -60,6 +61,40 @@ class Collection:
 
     def info(self) -> dict[str, Any]:
         return self._core.info()
+
+    def calibrate(self, queries: Any = None, recall: float | Sequence[float] = 0.95, *, k: int = 10,
+                  confidence: float = 0.95, tail: float | None = None, share: float = 0.05,
+                  total_variation: float | None = None, temperature: float = 1.0, test: str = "betting",
+                  expected: bool = False, second_look: bool = True, encoder: str = "", rows: int = 2000, seed: int = 42,
+                  threads: int = 0, dry_run: bool = False) -> dict[str, Any]:
+        """Certifies the cheapest policy for each recall and keeps the certificates (docs/certified-search.md).
+
+        queries [count x dim] are like those to come; without any, `rows` rows of the collection stand in. Instead of
+        the mean recall: tail and share (at most this share of queries falls below that recall), or total_variation
+        of the kNN-LM distribution at a temperature.
+        """
+        if tail is not None:
+            loss, parameter, epsilons = "tail-recall", tail, [share]
+        elif total_variation is not None:
+            loss, parameter, epsilons = "total-variation", temperature, [total_variation]
+        else:
+            loss, parameter, epsilons = "recall", 0.0, [1 - r for r in np.atleast_1d(recall)]
+        options = {"k": k, "confidence": confidence, "loss": loss, "loss_parameter": parameter, "epsilons": epsilons,
+                   "test": test, "expected": expected, "second_look": second_look, "encoder": encoder, "rows": rows,
+                   "seed": seed, "threads": threads}
+        return _core.calibrate(self._core, queries, options, not dry_run)
+
+    def certificates(self) -> list[dict[str, Any]]:
+        """All of them; in_force says whether one holds today, why_not why it does not."""
+        return _core.certificates(self._core)
+
+    def drop_certificates(self) -> int:
+        return _core.drop_certificates(self._core)
+
+    def tune(self, queries: Any = None, recall: float = 0.99, *, latency_ms: float | None = None, k: int = 10,
+             dry_run: bool = False) -> dict[str, Any]:
+        """Chooses the depth of searches that say nothing about it: a choice on half of the queries, no promise."""
+        return _core.tune(self._core, queries, recall, latency_ms, k, not dry_run)
 
 
 class Database:

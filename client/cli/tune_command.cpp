@@ -1,0 +1,240 @@
+// nestor tune: from a sample of queries and a wanted recall or latency to the default depth of a collection.
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "client/cli/commands.h"
+#include "client/cli/data_directory.h"
+#include "client/cli/progress.h"
+#include "client/cli/query_rows.h"
+#include "client/cli/text.h"
+#include "index/error.h"
+#include "index/tuner.h"
+
+namespace nestor::client {
+
+using index::Error;
+using index::ErrorCode;
+using index::TuningReport;
+
+namespace {
+
+struct Arguments {
+  DataArguments data;
+  QueryArguments queries;
+  std::string collection;
+  double recall = 0.99;
+  std::optional<double> latency;
+  std::uint32_t k = 10;
+  std::uint64_t sample = 1000, seed = 42;
+  unsigned threads = 0;
+  bool rebuild = false, dry_run = false, reset = false, json = false;
+};
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  nestor tune --collection books --queries q.npy --recall 0.99\n"
+    "      searches that say nothing about depth take the cheapest policy that reached it\n"
+    "  nestor tune --collection books --queries q.npy --latency-ms 0.2\n"
+    "      ... the deepest one of which 95 % of the queries stayed within it\n"
+    "  nestor tune --collection books --queries q.npy --recall 0.99 --rebuild\n"
+    "      builds the graph at the proposed width, too, and keeps it where it is cheaper\n"
+    "\n"
+    "A choice, not a promise: half of the queries choose, the other half say what the choice is worth. For a promise "
+    "see\n"
+    "nestor calibrate.";
+
+// What a rebuild came to.
+struct Rebuild {
+  std::uint32_t from = 0, to = 0;
+  double cost_before = 0, cost_after = 0;
+  bool kept = false;
+};
+
+// Of a policy, against what searches did before.
+void add_figures(TextTable& table, const std::string& name, const index::PolicyFigures& figures, double cost) {
+  table.add({name, fixed(1 - figures.loss, 4), fixed(figures.evaluations, 0), fixed(figures.coordinates, 0),
+             fixed(cost, 0), fixed(figures.microseconds / 1000, 3)});
+}
+
+void print_text(const Arguments& a, const TuningReport& report, const std::optional<Rebuild>& rebuild) {
+  std::cout << "Collection \"" << a.collection << "\", k = " << a.k << ": " << report.on_a_queries
+            << (a.queries.path.empty() ? " rows" : " queries") << " choose among " << report.tried << " policies, "
+            << report.on_c_queries << " report\n\n";
+  TextTable table({"on the queries held out", ">recall", ">distances", ">coordinates", ">cost", ">ms, 95 %"});
+  add_figures(table, "before", report.default_on_c, report.default_cost_on_c);
+  add_figures(table, to_string(report.chosen.policy), report.on_c, report.cost_on_c);
+  table.print(std::cout);
+  std::cout << '\n';
+  for (const std::string& reason : report.reasons) std::cout << "Because " << reason << ".\n";
+  if (!report.reached) std::cout << "Warning: what was wanted is not reached on these queries.\n";
+  if (a.queries.path.empty())
+    std::cout << "Warning: no queries were given, rows of the collection stood in for them; queries may lie farther "
+                 "from the rows.\n";
+  if (rebuild)
+    std::cout << "Rebuilt with the graph at " << rebuild->to << " coordinates: cost " << fixed(rebuild->cost_after, 0)
+              << " instead of " << fixed(rebuild->cost_before, 0)
+              << (rebuild->kept
+                      ? ", kept.\n"
+                      : " or too little recall, so the graph is at " + std::to_string(rebuild->from) + " again.\n");
+  else if (report.proposed_width != report.graph_width)
+    std::cout << "Proposed: a graph at " << report.proposed_width << " instead of " << report.graph_width
+              << " coordinates; --rebuild builds it and keeps it where it is cheaper.\n";
+  if (a.dry_run) std::cout << "Nothing was stored (--dry-run).\n";
+}
+
+nlohmann::json figures_json(const index::PolicyFigures& f, double cost) {
+  return {{"recall", 1 - f.loss},
+          {"evaluations", f.evaluations},
+          {"coordinates", f.coordinates},
+          {"cost", cost},
+          {"microseconds_p95", f.microseconds}};
+}
+
+void print_json(const Arguments& a, const TuningReport& report, const std::optional<Rebuild>& rebuild) {
+  nlohmann::json ceilings = nlohmann::json::array();
+  for (const index::WidthCeiling& c : report.ceilings) ceilings.push_back({{"width", c.width}, {"recall", c.recall}});
+  const index::SearchPolicy& policy = report.chosen.policy;
+  nlohmann::json json = {
+      {"policy", {{"explore", policy.explore}, {"gap", policy.gap}, {"keep", policy.keep}, {"rerank", policy.rerank}}},
+      {"k", report.chosen.k},
+      {"reached", report.reached},
+      {"held_out", figures_json(report.on_c, report.cost_on_c)},
+      {"before_held_out", figures_json(report.default_on_c, report.default_cost_on_c)},
+      {"queries", {report.on_a_queries, report.on_c_queries}},
+      {"graph_width", report.graph_width},
+      {"proposed_width", report.proposed_width},
+      {"shortlist", report.shortlist},
+      {"ceilings", std::move(ceilings)},
+      {"reasons", report.reasons},
+      {"stored", !a.dry_run}};
+  if (rebuild)
+    json["rebuild"] = {{"from", rebuild->from},
+                       {"to", rebuild->to},
+                       {"cost_before", rebuild->cost_before},
+                       {"cost_after", rebuild->cost_after},
+                       {"kept", rebuild->kept}};
+  std::cout << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+}
+
+class Tune {
+ public:
+  explicit Tune(const Arguments& arguments) : a_(arguments) {
+    if (!a_.queries.path.empty()) queries_.emplace(load_queries(a_.queries, true));
+    database_ = open_existing(a_.data);
+    collection_ = database_->collection(a_.collection);
+    if (queries_ && queries_->dim != collection_->options().dim)
+      throw Error(ErrorCode::invalid_argument, a_.queries.path + " has " + std::to_string(queries_->dim) +
+                                                   " coordinates, the collection " +
+                                                   std::to_string(collection_->options().dim));
+  }
+
+  void run() {
+    if (a_.reset) {
+      collection_->use_tuned_policy(std::nullopt);
+      std::cout << "Searches of \"" << a_.collection << "\" go as deep as its build chose\n";
+      return;
+    }
+    TuningReport report = measure();
+    std::optional<Rebuild> rebuild;
+    if (a_.rebuild && report.proposed_width != report.graph_width) rebuild = try_width(report);
+    if (!a_.dry_run) collection_->use_tuned_policy(report.chosen);
+    if (a_.json)
+      print_json(a_, report, rebuild);
+    else
+      print_text(a_, report, rebuild);
+  }
+
+ private:
+  TuningReport measure() const {
+    index::TuningRequest request;
+    if (queries_) {
+      request.queries = queries_->vectors;
+      request.count = queries_->count();
+    }
+    request.rows = a_.sample;
+    request.k = a_.k;
+    request.wanted_recall = a_.recall;
+    request.max_latency_ms = a_.latency;
+    request.seed = a_.seed;
+    request.threads = a_.threads;
+    PhaseProgress bars;
+    request.progress = [&](const index::CalibrationProgress& p) { bars.update(p.phase, p.done, p.total); };
+    TuningReport report = index::tune(*collection_, request);
+    bars.finish();
+    return report;
+  }
+
+  // Leaves the cheaper of the two graphs in force and its report in `report`.
+  Rebuild try_width(TuningReport& report) {
+    const std::vector<std::uint32_t> before = collection_->options().graphs;
+    Rebuild rebuild{report.graph_width, report.proposed_width, report.cost_on_c, 0, false};
+    std::vector<std::uint32_t> graphs;
+    for (const std::uint32_t width : before)
+      if (width < rebuild.to) graphs.push_back(width);
+    graphs.push_back(rebuild.to);
+    build_with(graphs);
+    const TuningReport after = measure();
+    rebuild.cost_after = after.cost_on_c;
+    rebuild.kept = (after.reached || !report.reached) && rebuild.cost_after < rebuild.cost_before;
+    if (rebuild.kept)
+      report = after;
+    else
+      build_with(before);
+    return rebuild;
+  }
+
+  void build_with(const std::vector<std::uint32_t>& graphs) {
+    collection_.reset();
+    database_->change_graphs(a_.collection, graphs);
+    collection_ = database_->collection(a_.collection);
+    index::BuildOptions options;
+    options.threads = a_.threads;
+    PhaseProgress bars;
+    options.progress = [&](const index::BuildProgress& p) { bars.update(p.phase, p.done, p.total); };
+    collection_->build(options);
+    bars.finish();
+  }
+
+  const Arguments& a_;
+  std::optional<QueryRows> queries_;
+  std::unique_ptr<storage::Database> database_;
+  std::shared_ptr<index::Collection> collection_;
+};
+
+}  // namespace
+
+void add_tune_command(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("tune", "Choose the default depth for a wanted recall or latency");
+  command->footer(kExamples);
+  command->add_option("--collection", a->collection, "What to tune")->type_name("NAME")->required();
+  add_data_options(*command, a->data);
+  command->add_option("--queries", a->queries.path, "Queries like those to come; without: rows of the collection")
+      ->type_name("FILE");
+  command->add_option("--rows", a->queries.rows, "Only these rows of the file")->type_name("A:B");
+  command->add_option("--sample", a->sample, "Rows drawn where there are no queries")
+      ->type_name("N")
+      ->capture_default_str();
+  auto* recall =
+      command->add_option("--recall", a->recall, "Wanted mean recall@k")->type_name("R")->capture_default_str();
+  command->add_option("--latency-ms", a->latency, "Instead: what 95 % of the queries stay within, each on one thread")
+      ->type_name("MS")
+      ->check(CLI::PositiveNumber.description(""))
+      ->excludes(recall);
+  command->add_option("-k", a->k, "Neighbours per query")->type_name("N")->capture_default_str();
+  auto* rebuild =
+      command->add_flag("--rebuild", a->rebuild, "Build the graph at the proposed width; keep it where it is cheaper");
+  command->add_option("--seed", a->seed, "Of the random split")->type_name("N")->capture_default_str();
+  command->add_option("--threads", a->threads, "Threads [all cores]")
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096).description(""));
+  command->add_flag("--dry-run", a->dry_run, "Store nothing")->excludes(rebuild);
+  command->add_flag("--reset", a->reset, "Back to the depth that the build chose");
+  command->add_flag("--json", a->json, "Print JSON");
+  command->callback([a] { Tune(*a).run(); });
+}
+
+}  // namespace nestor::client
