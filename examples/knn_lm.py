@@ -81,8 +81,9 @@ with tempfile.TemporaryDirectory() as directory, nestor.Database(directory) as d
     details = store.score(queries[half:], targets[half:], lm[half:], lam, 256, temp, eta=0.05, details=True)
     print(f"eta 0.05: {perplexity(details['log_probabilities']):.2f} with {details['searched'].mean():.0f} neighbours a token")
     knn = store.score(queries[:half], targets[:half], lm[:half], 0.5, 256, temp, details=True)["knn_log_probabilities"]
-    gate = nestor.SkipGate().fit(queries[:half], knn, lm[:half]).choose(queries[:half], share=0.5)
-    gated = store.score(queries[half:], targets[half:], lm[half:], gate(queries[half:]), 256, temp, details=True)
+    sure = nestor.confidence_features(np.log(p_lm[read[:-1]]))  # how sure the language model is, before any search
+    gate = nestor.SkipGate().fit(sure[:half], knn, lm[:half]).choose(sure[:half], share=0.5)
+    gated = store.score(queries[half:], targets[half:], lm[half:], gate(sure[half:]), 256, temp, details=True)
     print(f"skip gate: {perplexity(gated['log_probabilities']):.2f} with {(gated['searched'] > 0).mean():.0%} of the searches")
 
 # With a Hugging Face model:

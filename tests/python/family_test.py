@@ -73,11 +73,27 @@ class FamilyTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             gate.choose(x, 1.5)
 
+    def test_a_gate_that_cannot_know_stays_near_the_best_constant(self):
+        random = np.random.default_rng(7)
+        x = random.normal(size=(1200, 200))  # more to overfit with than to learn from
+        helps = random.random(1200) < 0.5
+        knn, lm = np.where(helps, np.log(0.8), np.log(0.01)), np.where(helps, np.log(0.1), np.log(0.5))
+        gate = nestor.SkipGate().fit(x[:400], knn[:400], lm[:400])
+
+        def loss(lam):
+            return -np.log(lam * np.exp(knn[400:]) + (1 - lam) * np.exp(lm[400:])).mean()
+
+        constant = min(loss(lam) for lam in np.arange(1, 100) / 100)
+        self.assertLess(loss(gate.weights(x[400:])), 1.02 * constant)
+        with self.assertRaises(ValueError):
+            nestor.SkipGate().fit(x[:400], knn[:399], lm[:400])
+
     def test_the_gate_gradient_is_the_slope_of_its_loss(self):
         random = np.random.default_rng(3)
         x, knn, lm = random.normal(size=(50, 2)), -random.exponential(size=50), -random.exponential(size=50)
         gate = nestor.SkipGate(hidden=3, steps=1, l2=0.0).fit(x, knn, lm)
         x = (x - gate.mean) / gate.scale
+        gate._p[2] += random.normal(size=3)  # learning starts at 0, where the first layer has no slope
 
         def loss():
             lam = gate._forward(x)[1]
