@@ -127,14 +127,15 @@ std::shared_ptr<const index::RowColumns> DatastoreState::columns(const index::Co
 
 std::uint64_t DatastoreState::read_columns(const index::Collection& collection, index::RowColumns& next) {
   index::Slot end = next.next_slot();
-  const std::uint64_t numbering = collection.for_each_payload(end, [&](const index::RowHeader& header, std::string_view payload) {
-    const auto weight = payload_number(payload, "weight");
-    if (weight && std::isfinite(static_cast<float>(*weight)) && *weight > 0)
-      next.set_weight(header.slot, static_cast<float>(*weight));
-    if (const auto document = payload_unsigned(payload, "doc_id")) next.set_document(header.slot, *document);
-    end = header.slot + 1;
-    return true;
-  });
+  const std::uint64_t numbering =
+      collection.for_each_payload(end, [&](const index::RowHeader& header, std::string_view payload) {
+        const auto weight = payload_number(payload, "weight");
+        if (weight && std::isfinite(static_cast<float>(*weight)) && *weight > 0)
+          next.set_weight(header.slot, static_cast<float>(*weight));
+        if (const auto document = payload_unsigned(payload, "doc_id")) next.set_document(header.slot, *document);
+        end = header.slot + 1;
+        return true;
+      });
   next.finish(end, numbering);
   return numbering;
 }
@@ -211,6 +212,23 @@ std::vector<QueryResult> Datastore::search(std::span<const float> queries, std::
   });
 }
 
+std::vector<float> Datastore::distances(std::span<const float> queries, std::size_t count,
+                                        std::span<const PointId> ids) const {
+  if (count == 0 ? !queries.empty() || !ids.empty() : queries.size() % count != 0 || ids.size() % count != 0)
+    throw Error(ErrorCode::invalid_argument, std::to_string(queries.size()) + " values and " +
+                                                 std::to_string(ids.size()) + " ids are not a row for each of " +
+                                                 std::to_string(count) + " queries");
+  const index::RowReader rows = collection_->rows();
+  std::vector<float> out;
+  out.reserve(ids.size());
+  for (std::size_t q = 0; q < count; ++q) {
+    const std::size_t dim = queries.size() / count, each = ids.size() / count;
+    const auto found = rows.distances(queries.subspan(q * dim, dim), ids.subspan(q * each, each));
+    out.insert(out.end(), found.begin(), found.end());
+  }
+  return out;
+}
+
 std::vector<std::optional<PointId>> Datastore::next_ids(std::span<const PointId> ids) {
   const auto [documents, rows] = columns_and_rows();
   std::vector<std::optional<PointId>> out(ids.size());
@@ -233,7 +251,8 @@ std::vector<QueryResult> Datastore::self_join(std::uint64_t first, std::uint64_t
   if (last < first)
     throw Error(ErrorCode::invalid_argument,
                 "rows " + std::to_string(first) + ".." + std::to_string(last) + " run backwards");
-  const auto [documents, rows] = exclude_same_document ? columns_and_rows() : ColumnsAndRows{nullptr, collection_->rows()};
+  const auto [documents, rows] =
+      exclude_same_document ? columns_and_rows() : ColumnsAndRows{nullptr, collection_->rows()};
   std::vector<PointId> ids;
   for (std::uint64_t id = first; id < last; ++id)
     if (rows.find(PointId::number(id)) != index::kNoSlot) ids.push_back(PointId::number(id));

@@ -76,6 +76,13 @@ class Datastore {
   std::vector<index::QueryResult> search(std::span<const float> queries, std::size_t count,
                                          const DatastoreQuery& query);
 
+  // From queries [count x dim] to ids [count x n], row by row; smaller is nearer whatever the metric, as in Hit.
+  // Infinite where there is no such row. Throws Error invalid_argument for ids that are no row for each query.
+  std::vector<float> distances(std::span<const float> queries, std::size_t count,
+                               std::span<const index::PointId> ids) const;
+  // [ids x dim], as they were stored. Throws Error not_found.
+  std::vector<float> get_vectors(std::span<const index::PointId> ids) const { return collection_->rows().vectors(ids); }
+
   // The row after each: id + 1 where it exists and no document ends in between (RetoMaton's pointers, Alon et al.
   // 2022). nullopt for UUIDs.
   std::vector<std::optional<index::PointId>> next_ids(std::span<const index::PointId> ids);

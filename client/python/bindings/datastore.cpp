@@ -137,21 +137,13 @@ py::tuple self_join(Datastore& store, std::uint64_t first, std::uint64_t last, c
 py::array_t<float> distances(Datastore& store, const Array<float>& queries_in, const Array<std::uint64_t>& ids) {
   const Queries queries(queries_in);
   const std::vector<index::PointId> wanted = point_ids(ids);
-  if (queries.count == 0 || wanted.size() % queries.count != 0)
-    throw Error(ErrorCode::invalid_argument, std::to_string(wanted.size()) + " ids are not a row for each of " +
-                                                 std::to_string(queries.count) + " queries");
-  const std::size_t each = wanted.size() / queries.count, dim = queries.values.size() / queries.count;
-  const index::Metric metric = store.collection().options().metric;
   std::vector<float> out;
-  out.reserve(wanted.size());
   {
     const py::gil_scoped_release released;
-    const index::RowReader rows = store.collection().rows();
-    for (std::size_t q = 0; q < queries.count; ++q)
-      for (const float d :
-           rows.distances(queries.values.subspan(q * dim, dim), std::span(wanted).subspan(q * each, each)))
-        out.push_back(shown_distance(metric, d));
+    out = store.distances(queries.values, queries.count, wanted);
   }
+  const index::Metric metric = store.collection().options().metric;
+  for (float& d : out) d = shown_distance(metric, d);
   return take(std::move(out), {ids.shape(), ids.shape() + ids.ndim()});
 }
 
@@ -160,7 +152,7 @@ py::array_t<float> get_vectors(Datastore& store, const Array<std::uint64_t>& ids
   std::vector<float> vectors;
   {
     const py::gil_scoped_release released;
-    vectors = store.collection().rows().vectors(wanted);
+    vectors = store.get_vectors(wanted);
   }
   return take(std::move(vectors),
               {static_cast<py::ssize_t>(wanted.size()), static_cast<py::ssize_t>(store.collection().options().dim)});
@@ -169,7 +161,8 @@ py::array_t<float> get_vectors(Datastore& store, const Array<std::uint64_t>& ids
 // -1 where there is none.
 py::array_t<std::int64_t> values(Datastore& store, const Array<std::uint64_t>& ids) {
   std::vector<std::int64_t> out;
-  for (const auto& value : store.collection().rows().values(point_ids(ids))) out.push_back(value ? std::int64_t{*value} : -1);
+  for (const auto& value : store.collection().rows().values(point_ids(ids)))
+    out.push_back(value ? std::int64_t{*value} : -1);
   return take(std::move(out), {ids.shape(), ids.shape() + ids.ndim()});
 }
 
