@@ -19,9 +19,9 @@ struct LookupOptions {
   SearchOptions search;  // search.k neighbours, 1024 is usual
   double temperature = 1.0;
   std::uint32_t top = 0;  // keep the best `top` tokens; 0: all
-  // Certified adaptive k: 32, 64, 128, ... neighbours are asked for until those left out of the k can move the
-  // distribution by at most eta in total variation. 0: all k at once. The bound holds for true nearest neighbours:
-  // always with search.exact, and as far as the walk finds them without.
+  // Certified adaptive k: 32 neighbours are asked for, then as many doublings as are likely to do, or all k, until
+  // those left out of the k can move the distribution by at most eta in total variation. 0: all k at once. The bound
+  // holds for true nearest neighbours: always with search.exact, and as far as the walk finds them without.
   double eta = 0;
   const RowColumns* columns = nullptr;  // weights and documents; null: none
   WeightMode weight_mode = WeightMode::after_temperature;
