@@ -222,7 +222,7 @@ void add_tune_command(CLI::App& app) {
       command->add_option("--recall", a->recall, "Wanted mean recall@k")->type_name("R")->capture_default_str();
   command->add_option("--latency-ms", a->latency, "Instead: what 95 % of the queries stay within, each on one thread")
       ->type_name("MS")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(CLI::Range(0.001, 3.6e6).description(""))
       ->excludes(recall);
   command->add_option("-k", a->k, "Neighbours per query")->type_name("N")->capture_default_str();
   auto* rebuild =
