@@ -33,9 +33,10 @@ EchoServer::~EchoServer() {
 }
 
 // The client sends its next request after this, and its answer's arrival came before: the kernel orders the two.
-void EchoServer::prepare(std::size_t request_bytes, std::string answer) {
+void EchoServer::prepare(std::size_t request_bytes, std::string answer, std::function<void()> work) {
   request_bytes_ = request_bytes;
   answer_ = std::move(answer);
+  work_ = std::move(work);
 }
 
 void EchoServer::run() {
@@ -54,6 +55,7 @@ void EchoServer::run() {
     received += static_cast<std::size_t>(got);
     if (received < request_bytes_) continue;
     received = 0;
+    if (work_) work_();
     if (::send(client, answer_.data(), answer_.size(), MSG_NOSIGNAL) <= 0) break;
   }
   ::close(client);

@@ -1,8 +1,10 @@
 #pragma once
-// The floor: an epoll loop that takes as many bytes as a request has and sends as many as its answer has.
+// The floor: an epoll loop that takes as many bytes as a request has and sends as many as its answer has, and does
+// nothing in between but what it is given to do.
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <thread>
 
@@ -17,7 +19,7 @@ class EchoServer {
 
   std::uint16_t port() const { return port_; }
   // For the requests from now on; call between two of them.
-  void prepare(std::size_t request_bytes, std::string answer);
+  void prepare(std::size_t request_bytes, std::string answer, std::function<void()> work = {});
 
  private:
   void run();
@@ -26,6 +28,7 @@ class EchoServer {
   std::uint16_t port_ = 0;
   std::size_t request_bytes_ = 0;
   std::string answer_;
+  std::function<void()> work_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

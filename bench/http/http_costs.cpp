@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -152,9 +153,6 @@ void run(const Settings& settings) {
     server::HttpServer http(*database, config);
     http.start();
     WireClient client(http.port());
-    EchoServer echo;
-    WireClient echo_client(echo.port());
-
     index::SearchOptions search;
     search.k = settings.k;
     std::vector<Case> cases;
@@ -164,11 +162,31 @@ void run(const Settings& settings) {
       auto& all = requests.emplace_back();
       for (std::size_t i = 0; i < settings.queries; ++i) all.push_back(query_request(form, query(i), settings.k));
     }
-    // As many bytes each way as with the largest form, whichever query it is.
-    const std::string moved = requests[0][0];
-    echo.prepare(moved.size(), client.exchange(moved));
-    cases.push_back(
-        {"epoll loop, bytes only", moved.size(), false, [&](std::size_t) { echo_client.exchange(moved); }, {}, {}});
+    // The same bytes each way without a server behind them; then with nothing behind them but the search, which is what
+    // no server can be cheaper than: its caches are as cold as a server's.
+    std::atomic<std::size_t> asked{0};
+    EchoServer bytes_only, searching_json, searching_base64;
+    WireClient bytes_client(bytes_only.port()), json_client(searching_json.port()),
+        base64_client(searching_base64.port());
+    const auto search_asked = [&] { collection->search(query(asked), search); };
+    const std::string json = requests[0][0], base64 = query_request(VectorForm::base64, query(0), settings.k);
+    bytes_only.prepare(json.size(), client.exchange(json));
+    searching_json.prepare(json.size(), client.exchange(json), search_asked);
+    searching_base64.prepare(base64.size(), client.exchange(base64), search_asked);
+    const auto add_floor = [&](const std::string& name, WireClient& floor_client, const std::string& request) {
+      cases.push_back({name,
+                       request.size(),
+                       false,
+                       [&](std::size_t i) {
+                         asked = i;
+                         floor_client.exchange(request);
+                       },
+                       {},
+                       {}});
+    };
+    add_floor("epoll loop, bytes only", bytes_client, json);
+    add_floor("epoll loop and search, JSON's bytes", json_client, json);
+    add_floor("epoll loop and search, base64's bytes", base64_client, base64);
     for (std::size_t form = 0; form < requests.size(); ++form)
       cases.push_back({name_of(kVectorForms[form]),
                        requests[form][0].size(),
