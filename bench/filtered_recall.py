@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Recall and latency of filtered queries over HTTP, against brute force.
 
-  bench/filtered_recall.py build/release/client/nestor               # 200,000 synthetic rows of 128 coordinates
+  bench/filtered_recall.py build/release/nestor                      # 200,000 synthetic rows of 128 coordinates
   bench/filtered_recall.py NESTOR --keys keys.npy                    # rows of a float32 .npy file
 
 Four selectivities, each with a filter that has nothing to do with the query and with one that is against it: it lets

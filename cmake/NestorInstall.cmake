@@ -24,6 +24,7 @@ set(_nestor_libraries nestor_index nestor_storage)
 if(TARGET nestor_remote)
   list(APPEND _nestor_libraries nestor_remote)
   install(FILES ${PROJECT_SOURCE_DIR}/client/cpp/remote_database.h ${PROJECT_SOURCE_DIR}/client/cpp/remote_collection.h
+                ${PROJECT_SOURCE_DIR}/client/cpp/remote_datastore.h
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nestor/client/cpp COMPONENT development)
 endif()
 install(TARGETS ${_nestor_libraries} EXPORT NestorTargets
@@ -39,6 +40,7 @@ install(FILES ${PROJECT_BINARY_DIR}/NestorConfig.cmake ${PROJECT_BINARY_DIR}/Nes
 if(TARGET nestor)
   install(TARGETS nestor RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
   install(FILES ${PROJECT_SOURCE_DIR}/packaging/nestor.service DESTINATION lib/systemd/system COMPONENT runtime)
+  install(FILES ${PROJECT_SOURCE_DIR}/packaging/nestor.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
   install(FILES ${PROJECT_SOURCE_DIR}/packaging/nestor.conf DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}

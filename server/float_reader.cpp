@@ -29,31 +29,31 @@ std::uint64_t other_than_digits(std::uint64_t word) {
   return (((t & 0x7F7F7F7F7F7F7F7Full) + 0x7676767676767676ull) | t) & 0x8080808080808080ull;
 }
 
-// Eight digits, the first in the lowest byte: pairs, then fours, then all.
+// Eight digits without their '0', the first in the lowest byte: pairs, then fours, then all.
 std::uint64_t eight_digits(std::uint64_t word) {
-  word -= 0x3030303030303030ull;
   word = word * 10 + (word >> 8);
   constexpr std::uint64_t kMask = 0x000000FF000000FFull;
   return static_cast<std::uint32_t>(
       ((word & kMask) * 0x000F424000000064ull + ((word >> 16) & kMask) * 0x0000271000000001ull) >> 32);
 }
 
-// Appends the digits at `at` to the mantissa, which wraps around when there are too many.
+// Appends the digits at `at` to the mantissa, which wraps around when there are too many. That their number varies must
+// cost no branch: a wrongly guessed one takes as long as all else.
 const char* read_digits(const char* at, const char* end, std::uint64_t& mantissa) {
   constexpr std::uint64_t kSteps[] = {1, 10, 100, 1000, 10'000, 100'000, 1'000'000, 10'000'000};
   while (end - at >= 8) {
     std::uint64_t word;
     std::memcpy(&word, at, 8);
     const std::uint64_t others = other_than_digits(word);
+    word -= 0x3030303030303030ull;  // right up to the first that is no digit
     if (others == 0) {
       mantissa = mantissa * 100'000'000 + eight_digits(word);
       at += 8;
       continue;
     }
     const int count = std::countr_zero(others) / 8;
-    if (count == 0) return at;
-    const int shift = 8 * (8 - count);  // the digits to the end of the word, zeros before them
-    mantissa = mantissa * kSteps[count] + eight_digits(word << shift | 0x3030303030303030ull >> (64 - shift));
+    const int half = 4 * (8 - count);  // in two steps: shifting by all 64 bits at once is not defined
+    mantissa = mantissa * kSteps[count] + eight_digits(word << half << half);
     return at + count;
   }
   for (; at != end && is_digit(*at); ++at) mantissa = mantissa * 10 + static_cast<unsigned>(*at - '0');
@@ -85,7 +85,7 @@ const char* skip_exponent(const char* at, const char* end) {
 
 // Digits from the first that is not zero, at least: enough to know that 64 bits hold them.
 bool too_many_digits(const char* digits, std::ptrdiff_t whole, std::ptrdiff_t fraction) {
-  if (whole + fraction <= kMostDigits) return false;
+  if (whole - (*digits == '0') + fraction <= kMostDigits) return false;  // whole > 1 has no zero first
   if (whole > 1 || *digits != '0') return true;
   const char* at = digits + 2;  // behind "0."
   while (fraction > 0 && *at == '0') {
@@ -99,7 +99,8 @@ bool too_many_digits(const char* digits, std::ptrdiff_t whole, std::ptrdiff_t fr
 
 const char* read_float(const char* at, const char* end, float& value) {
   const char* const begin = at;
-  if (at != end && *at == '-') ++at;
+  const bool negative = at != end && *at == '-';
+  at += negative;  // no branch: signs are random
   const char* const digits = at;
   std::uint64_t mantissa = 0;
   for (; at != end && is_digit(*at); ++at) mantissa = mantissa * 10 + static_cast<unsigned>(*at - '0');
@@ -130,8 +131,8 @@ const char* read_float(const char* at, const char* end, float& value) {
     value = read_exactly(begin, at);
     return at;
   }
-  const auto magnitude = static_cast<float>(nearly);
-  value = *begin == '-' ? -magnitude : magnitude;
+  const auto magnitude = std::bit_cast<std::uint32_t>(static_cast<float>(nearly));
+  value = std::bit_cast<float>(magnitude | std::uint32_t{negative} << 31);
   return at;
 }
 

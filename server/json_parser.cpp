@@ -125,19 +125,20 @@ void JsonParser::parse_elements(std::uint32_t node, std::size_t depth) {
 // no number; the elements before it are then scanned a second time, which keeps the whole linear.
 bool JsonParser::scan_number_array(std::uint32_t node) {
   const std::size_t start = at_, first = numbers_.size();
+  const char* const end = text_.data() + text_.size();
   while (true) {
-    if (!is_digit(peek()) && peek() != '-') {
+    float value = 0;
+    const char* const begin = text_.data() + at_;
+    const char* const next = read_float(begin, end, value);
+    if (next && !std::isinf(value)) {
+      at_ = static_cast<std::size_t>(next - text_.data());
+    } else if (is_digit(peek()) || peek() == '-') {
+      scan_number();  // says what is wrong, unless it is only that a float32 is too small for it
+    } else {
       at_ = start;
       numbers_.resize(first);
       return false;
     }
-    float value = 0;
-    const char* const begin = text_.data() + at_;
-    const char* const end = read_float(begin, text_.data() + text_.size(), value);
-    if (!end || std::isinf(value))
-      scan_number();  // says what is wrong, unless it is only that a float32 is too small for it
-    else
-      at_ = static_cast<std::size_t>(end - text_.data());
     numbers_.push_back(value);
     if (peek() != ',') {
       skip_space();

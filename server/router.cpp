@@ -17,6 +17,7 @@ bool is_parameter(const std::string& segment) { return segment.starts_with('{');
 // "/a//b" -> "a", "", "b"; "/" -> nothing.
 std::vector<std::string_view> split_path(std::string_view path) {
   std::vector<std::string_view> segments;
+  segments.reserve(8);
   if (path.starts_with('/')) path.remove_prefix(1);
   if (path.ends_with('/')) path.remove_suffix(1);
   if (path.empty()) return segments;
@@ -28,8 +29,9 @@ std::vector<std::string_view> split_path(std::string_view path) {
   }
 }
 
+// Few requests differ in more than the last segments: compared from the end, most patterns fail at once.
 bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
-  return std::equal(pattern.begin(), pattern.end(), path.begin(), path.end(),
+  return std::equal(pattern.rbegin(), pattern.rend(), path.rbegin(), path.rend(),
                     [](const std::string& a, const std::string& b) { return is_parameter(a) || a == b; });
 }
 
@@ -42,6 +44,7 @@ bool more_specific(const std::vector<std::string>& a, const std::vector<std::str
 
 std::vector<std::string> decode_path(std::string_view path, std::optional<HttpError>& error) {
   std::vector<std::string> segments;
+  segments.reserve(8);
   if (!path.starts_with('/')) {
     error = HttpError(
         400, "Bad request: the target \"" + std::string(path.substr(0, 200)) + "\" is not a path that starts with /");
@@ -144,14 +147,14 @@ RouteMatch Router::match(std::string_view method, std::string_view target) const
 
   const std::string_view wanted = method == "HEAD" ? std::string_view("GET") : method;
   const Entry* best = nullptr;
-  std::vector<std::string> allowed;
   for (const Entry& entry : entries_) {
-    if (!fits(entry.segments, segments)) continue;
-    allowed.push_back(entry.route.method);
-    if (entry.route.method != wanted) continue;
-    if (!best || more_specific(entry.segments, best->segments)) best = &entry;
+    if (entry.segments.size() != segments.size() || entry.route.method != wanted) continue;
+    if (fits(entry.segments, segments) && (!best || more_specific(entry.segments, best->segments))) best = &entry;
   }
   if (!best) {
+    std::vector<std::string> allowed;
+    for (const Entry& entry : entries_)
+      if (fits(entry.segments, segments)) allowed.push_back(entry.route.method);
     match.error = no_route(method, path, std::move(allowed));
     return match;
   }

@@ -17,8 +17,8 @@ constexpr std::size_t kMaxStages = index::kMaxWidths;
 index::Stage read_stage(const JsonValue& value) {
   allow_fields(value, "stages", {"width", "shortlist"});
   index::Stage stage;
-  stage.width = static_cast<std::uint32_t>(
-      integer_value(required_field(value, "width"), "stages.width", {1, index::kMaxDim}));
+  stage.width =
+      static_cast<std::uint32_t>(integer_value(required_field(value, "width"), "stages.width", {1, index::kMaxDim}));
   stage.shortlist = static_cast<std::uint32_t>(
       integer_value(required_field(value, "shortlist"), "stages.shortlist", {1, kMaxUint32}));
   return stage;
@@ -26,7 +26,8 @@ index::Stage read_stage(const JsonValue& value) {
 
 void read_ladder(const JsonValue& ladder, index::SearchOptions& search) {
   allow_fields(ladder, "matryoshka",
-               {"width", "stages", "explain", "target_recall", "max_latency_ms", "encoder"});
+               {"width", "stages", "explain", "target_recall", "max_latency_ms", "encoder", "distance_gap"});
+  if (const auto gap = number_field(ladder, "distance_gap")) search.distance_gap = static_cast<float>(*gap);
   search.target_recall = number_field(ladder, "target_recall");
   search.max_latency_ms = number_field(ladder, "max_latency_ms");
   search.encoder = string_field(ladder, "encoder").value_or("");

@@ -34,6 +34,18 @@ std::vector<index::StageReport> read_stages(const json& explain) {
   return out;
 }
 
+std::optional<index::Certification> read_certification(const json& answer) {
+  const auto certified = answer.find("certified");
+  if (certified == answer.end()) return std::nullopt;
+  index::Certification said;
+  said.certified = certified->get<bool>();
+  said.certificate = answer.value("certificate", std::uint64_t{0});
+  said.recall = answer.value("certified_recall", 0.0);
+  said.exit_stage = answer.value("exit_stage", "");
+  said.note = answer.value("note", "");
+  return said;
+}
+
 std::optional<std::uint32_t> token_of(const json& payload) {
   const auto token = payload.find("token");
   if (token == payload.end() || !token->is_number_unsigned()) return std::nullopt;
@@ -63,6 +75,7 @@ index::QueryResult read_query_result(const json& result, index::Metric metric) {
     out.hits.push_back(hit);
   }
   if (const auto explain = result.find("explain"); explain != result.end()) out.stages = read_stages(*explain);
+  out.certification = read_certification(result);
   return out;
 }
 
@@ -81,13 +94,52 @@ index::Record read_record(const json& point) {
   return record;
 }
 
-index::LookupResult read_distribution(const json& distribution) {
-  index::LookupResult out;
-  for (const json& token : distribution.at("tokens"))
-    out.tokens.push_back({token.at("token").get<std::uint32_t>(), token.at("probability").get<double>()});
-  out.neighbours = distribution.value("neighbours", 0u);
-  if (const auto explain = distribution.find("explain"); explain != distribution.end())
-    out.stages = read_stages(*explain);
+std::vector<index::LookupResult> read_distributions(const json& result) {
+  std::vector<index::LookupResult> out;
+  for (const json& one : result.at("distributions")) {
+    index::LookupResult& lookup = out.emplace_back();
+    for (const json& token : one.at("tokens"))
+      lookup.tokens.push_back({token.at("token").get<std::uint32_t>(), token.at("probability").get<double>()});
+    lookup.neighbours = one.value("neighbours", 0u);
+    lookup.searched = one.value("searched", 0u);
+    lookup.total_variation_bound = one.value("total_variation_bound", 0.0);
+    lookup.certification = read_certification(one);
+    if (const auto explain = one.find("explain"); explain != one.end()) lookup.stages = read_stages(*explain);
+  }
+  return out;
+}
+
+std::vector<index::TokenScore> read_token_scores(const json& result) {
+  std::vector<index::TokenScore> out;
+  for (const json& one : result.at("scores")) {
+    index::TokenScore& score = out.emplace_back();
+    score.log_probability = one.at("log_probability").get<double>();
+    score.knn_log_probability = one.at("knn_log_probability").get<double>();
+    score.neighbours = one.value("neighbours", 0u);
+    score.searched = one.value("searched", 0u);
+    score.total_variation_bound = one.value("total_variation_bound", 0.0);
+  }
+  return out;
+}
+
+float read_knnlm_distance(const json& distance, index::Metric metric) {
+  const auto value = distance.get<float>();
+  return metric == index::Metric::l2 ? value : distance_from_score(metric, value);
+}
+
+std::vector<index::QueryResult> read_neighbours(const json& result, index::Metric metric) {
+  std::vector<index::QueryResult> out;
+  for (const json& row : result.at("neighbours")) {
+    index::QueryResult& one = out.emplace_back();
+    for (const json& neighbour : row) {
+      index::Hit hit;
+      hit.id = read_id(neighbour.at("id"));
+      hit.distance = read_knnlm_distance(neighbour.at("distance"), metric);
+      hit.score = index::score_from_distance(metric, hit.distance);
+      if (const auto token = neighbour.find("token"); token != neighbour.end()) hit.value = token->get<std::uint32_t>();
+      one.hits.push_back(hit);
+    }
+  }
   return out;
 }
 

@@ -35,8 +35,8 @@ class RemoteCollection {
   index::Sequence overwrite_payload(std::span<const index::PointId> ids, std::string_view payload);
   index::Sequence clear_payload(std::span<const index::PointId> ids);
 
-  // Hits have no slot and no value; distance follows from the score. Throws invalid_argument for allowed_slots and
-  // distance_gap, which do not exist outside of the process.
+  // Hits have no slot and no value; distance follows from the score. Throws invalid_argument for what does not exist
+  // outside of the process: allowed_slots, filter_name, entry_slots and policy.
   index::QueryResult search(std::span<const float> query, const index::SearchOptions& options) const;
   // queries [count x dim], row-major; the answers in order.
   std::vector<index::QueryResult> search_batch(std::span<const float> queries, std::size_t count,
@@ -50,11 +50,16 @@ class RemoteCollection {
   // options, points, indexed_points and building.
   index::CollectionInfo info() const;
 
-  // See index::lookup().
+  // Graphs anew from all points, while the server goes on. RemoteOptions::timeout must be as long as that takes; of the
+  // report kind, rows and seconds are known.
+  index::BuildReport build();
+
+  // See index::lookup(); without columns, which RemoteDatastore has.
   std::vector<index::LookupResult> lookup(std::span<const float> queries, std::size_t count,
                                           const index::LookupOptions& options) const;
 
  private:
+  friend class RemoteDatastore;
   std::string path(std::string_view rest = {}) const;
 
   std::shared_ptr<Channel> channel_;

@@ -44,6 +44,24 @@ void append_query_vector(std::string& out, std::span<const float> vector, Vector
   out += '"';
 }
 
+std::size_t row_length(std::span<const float> rows, std::size_t count) {
+  if (count == 0 || rows.size() % count != 0)
+    throw Error(ErrorCode::invalid_argument, std::to_string(rows.size()) + " values do not make " +
+                                                 std::to_string(count) + " vectors of one length");
+  return rows.size() / count;
+}
+
+void append_query_vectors(std::string& out, std::span<const float> vectors, std::size_t count,
+                          VectorEncoding encoding) {
+  const std::size_t length = row_length(vectors, count);
+  out += '[';
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i) out += ',';
+    append_query_vector(out, vectors.subspan(i * length, length), encoding);
+  }
+  out += ']';
+}
+
 std::string upsert_text(std::span<const index::Point> points, VectorEncoding encoding) {
   std::string out = "{\"points\":[";
   if (!points.empty()) out.reserve(points.size() * (points.front().vector.size() * 6 + 64));
@@ -73,8 +91,9 @@ std::string ids_text(std::span<const index::PointId> ids) {
 }
 
 std::string params_text(const index::SearchOptions& options) {
-  if (!options.allowed_slots.empty() || options.distance_gap)
-    throw Error(ErrorCode::invalid_argument, "allowed_slots and distance_gap cannot be sent to a server");
+  if (!options.allowed_slots.empty() || !options.filter_name.empty() || !options.entry_slots.empty() || options.policy)
+    throw Error(ErrorCode::invalid_argument,
+                "allowed_slots, filter_name, entry_slots and policy cannot be sent to a server");
   std::string nested;
   const auto add = [](std::string& out, const std::string& member) { out += (out.empty() ? "" : ",") + member; };
   if (options.width) add(nested, "\"width\":" + std::to_string(*options.width));
@@ -84,6 +103,20 @@ std::string params_text(const index::SearchOptions& options) {
       add(stages,
           "{\"width\":" + std::to_string(stage.width) + ",\"shortlist\":" + std::to_string(stage.shortlist) + "}");
     add(nested, "\"stages\":[" + stages + "]");
+  }
+  const auto add_number = [&](const char* name, std::optional<double> value) {
+    if (!value) return;
+    std::string member = std::string("\"") + name + "\":";
+    server::append_double(member, *value);
+    add(nested, member);
+  };
+  if (options.distance_gap) add_number("distance_gap", static_cast<double>(*options.distance_gap));
+  add_number("target_recall", options.target_recall);
+  add_number("max_latency_ms", options.max_latency_ms);
+  if (!options.encoder.empty()) {
+    std::string member = "\"encoder\":";
+    server::append_string(member, options.encoder);
+    add(nested, member);
   }
   if (options.explain) add(nested, "\"explain\":true");
   std::string params;
@@ -98,6 +131,19 @@ std::string search_text(std::span<const float> query, const index::SearchOptions
   append_query_vector(out, query, encoding);
   out += ",\"limit\":" + std::to_string(options.k);
   return out + params_text(options) + "}";
+}
+
+std::string lookup_options_text(const index::LookupOptions& options) {
+  if (options.columns != nullptr || !options.excluded_documents.empty())
+    throw Error(ErrorCode::invalid_argument, "columns and excluded_documents cannot be sent to a server");
+  std::string out = ",\"k\":" + std::to_string(options.search.k) + ",\"temperature\":";
+  server::append_double(out, options.temperature);
+  out += ",\"top\":" + std::to_string(options.top);
+  if (options.eta != 0) {
+    out += ",\"eta\":";
+    server::append_double(out, options.eta);
+  }
+  return out + params_text(options.search);
 }
 
 }  // namespace nestor::client

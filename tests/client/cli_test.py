@@ -6,6 +6,7 @@ Needs NumPy. Ends with unittest's summary; the exit code tells ctest.
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,13 @@ class Sample(NestorTestCase):
     def test_build_says_what_it_made_and_what_to_try_next(self):
         self.assertIn("18,000 x 256 float16, metric l2", BUILD_OUTPUT)
         self.assertIn("nestor search --data", BUILD_OUTPUT)
+
+    def test_the_manual_page_names_every_command(self):
+        subcommands = self.succeed("--help").split("Subcommands:")[1].split("Examples:")[0]
+        page = (SAMPLE.parent.parent / "packaging" / "nestor.1").read_text()
+        named = {word for line in page.splitlines() if line.startswith(".It Cm") for word in line.split()[2:]}
+        for name in re.findall(r"^  (\S.*?)  ", subcommands, re.MULTILINE):
+            self.assertLessEqual(set(name.split(", ")), named, name)
 
     def test_info_lists_and_shows(self):
         self.assertRegex(self.succeed("info", "--data", STORE), r"dickens +18,000 +256 +l2 +float16")

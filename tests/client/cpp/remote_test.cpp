@@ -106,6 +106,19 @@ TEST_CASE("a remote collection answers as the embedded one behind it") {
     CHECK(batch[i].stages[0].name == expected[i].stages[0].name);
     CHECK(batch[i].stages[0].coordinates_read == expected[i].stages[0].coordinates_read);
   }
+  options = nearest(5);
+  options.distance_gap = 0.3f;
+  same_hits(created->search(first, options), local->search(first, options));
+  options = nearest(5);
+  options.target_recall = 0.95;
+  options.encoder = "a \"b\"";
+  const auto promised = created->search(first, options), expected_promise = local->search(first, options);
+  same_hits(promised, expected_promise);
+  REQUIRE(promised.certification);
+  CHECK(promised.certification->certified == expected_promise.certification->certified);  // few rows: an exact scan
+  CHECK(promised.certification->recall == expected_promise.certification->recall);
+  CHECK(promised.certification->exit_stage == expected_promise.certification->exit_stage);
+  CHECK(promised.certification->note == expected_promise.certification->note);
   index::LookupOptions lookup_options;
   lookup_options.search = nearest(50);
   lookup_options.temperature = 2;
@@ -164,9 +177,9 @@ TEST_CASE("failures have the codes of the embedded library") {
   const auto wrong = failure([&] { made->search(std::vector<float>{1, 2, 3}, {}); });
   CHECK(wrong.first == ErrorCode::invalid_argument);
   CHECK(wrong.second.starts_with("Vector dimension error: expected dim: 2, got 3"));
-  index::SearchOptions gap;
-  gap.distance_gap = 0.1f;
-  CHECK(failure([&] { made->search(std::vector<float>{1, 2}, gap); }).first == ErrorCode::invalid_argument);
+  index::SearchOptions unsendable;
+  unsendable.policy = index::SearchPolicy{100, 0, 30, 20, {}};
+  CHECK(failure([&] { made->search(std::vector<float>{1, 2}, unsendable); }).first == ErrorCode::invalid_argument);
   CHECK(failure([&] { made->search(std::vector<float>{1, NAN}, {}); }).first == ErrorCode::invalid_argument);
   Remote locked({.api_key = "wrong"}, {"right", "", {}});
   CHECK(failure([&] { locked.database->collection_names(); }).first == ErrorCode::permission_denied);
