@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "index/distance.h"
 
@@ -48,20 +49,34 @@ ScanQuery::ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric 
     code_product(quantizer, query.coded(), width);
   else
     code_l2(quantizer, query.coded(), width);
-  fill_slack(margin, width, quantizer.dim());
+  fill_slack(margin, quantizer, width);
 }
 
-void ScanQuery::fill_slack(ScanMargin margin, std::size_t width, std::size_t coded) {
+void ScanQuery::fill_slack(ScanMargin margin, const Quantizer& quantizer, std::size_t width) {
   constexpr double kDeviations = 6;
+  constexpr double kMostByRounding = 1.5;  // of the mean square error; what is more comes of clipping
+  const auto coded = static_cast<double>(quantizer.dim());
+  double rounding = 0;  // mean square error of a code whose coordinates are only rounded
+  for (std::size_t j = 0; j < quantizer.dim(); ++j)
+    rounding += static_cast<double>(quantizer.step(j)) * quantizer.step(j) / 12;
+  // A square error as rounding, whose direction is random, and the length of what was clipped. An outlier is clipped
+  // towards the middle, which is no random direction at all: it counts in full.
+  const auto split = [&](double square, double by_rounding) {
+    const bool clipped = square > kMostByRounding * by_rounding;
+    return std::pair(clipped ? by_rounding : square, clipped ? std::sqrt(square - by_rounding) : 0.0);
+  };
+  const double width_share = static_cast<double>(width) / coded;
+  const auto [query_square, query_clipped] =
+      product_ ? std::pair(query_error_ * query_error_, 0.0) : split(query_error_ * query_error_, rounding * width_share);
   for (std::size_t e = 0; e + 1 < kClasses; ++e) {
     const double error = bound_->error(static_cast<std::uint8_t>(4 * e + 3));
-    const double by_row = product_ ? query_norm_ * error : error;
-    double slack = query_error_ + by_row;
+    const double weight = product_ ? query_norm_ : 1;
+    double slack = query_error_ + weight * error;
     if (margin == ScanMargin::trusted) {
-      const double of_query = query_error_ * query_error_ / static_cast<double>(width);
-      const double of_row =
-          product_ ? row_weight_ * error * row_weight_ * error : error * error / static_cast<double>(coded);
-      slack = std::min(slack, kDeviations * std::sqrt(of_query + of_row));
+      const auto [row_square, row_clipped] = split(error * error, rounding);
+      const double of_query = query_square / static_cast<double>(width);
+      const double of_row = product_ ? row_weight_ * row_weight_ * row_square : row_square / coded;
+      slack = std::min(slack, kDeviations * std::sqrt(of_query + of_row) + query_clipped + weight * row_clipped);
       if (!product_) bias_[e] = static_cast<float>(error * error + query_error_ * query_error_);
     }
     slack_[e] = static_cast<float>((slack + turned_) * (1 + 1e-6));

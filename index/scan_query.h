@@ -30,8 +30,9 @@ enum class ScanMargin {
   // The error bounds themselves: rows left out are certainly not among the nearest. For exact searches.
   certain,
   // Six standard deviations of the rounding, as if its direction were random: errors of a row and a query only matter
-  // along the line between them, a share of 1 / sqrt(coordinates). By this estimate, which is no proof, a row
-  // left out is hardly ever among the nearest, and on wide vectors many times fewer rows are left to be ranked exactly.
+  // along the line between them, a share of 1 / sqrt(coordinates). What was clipped counts in full. By this estimate,
+  // which is no proof, a row left out is hardly ever among the nearest, and on wide vectors many times fewer rows are left
+  // to be ranked exactly.
   trusted,
 };
 
@@ -77,7 +78,7 @@ class ScanQuery {
   double upper(float worst) const;
 
  private:
-  void fill_slack(ScanMargin margin, std::size_t width, std::size_t coded);
+  void fill_slack(ScanMargin margin, const Quantizer& quantizer, std::size_t width);
   void code_l2(const Quantizer& quantizer, const float* query, std::size_t width);
   void code_product(const Quantizer& quantizer, const float* query, std::size_t width);
 
