@@ -6,6 +6,10 @@
 
 #include "index/error.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace nestor::index {
 namespace {
 
@@ -14,11 +18,19 @@ struct Tables {
   const simd::ScanKernels* scan;
 };
 
+#if defined(__x86_64__)
+// Not by __builtin_cpu_supports, in which clang 14 does not know the word.
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
 std::vector<Tables> usable_tables() {
   std::vector<Tables> tables{{&simd::scalar_kernels(), &simd::scalar_scan_kernels()}};
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())
     tables.push_back({&simd::avx2_kernels(), &simd::avx2_scan_kernels()});
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512vnni"))

@@ -148,7 +148,7 @@ NearestQuery QueryReader::nearest(const JsonValue& object) const {
   const auto mmr = field(object, "mmr");
   if (!mmr) return query;
   expect_object(*mmr, "mmr");
-  query.diversity.emplace();
+  query.diversity = NearestQuery::Diversity{};
   if (const auto share = number_field(*mmr, "diversity")) {
     if (!(*share >= 0 && *share <= 1)) validation_error("mmr.diversity", "must be from 0 to 1");
     query.diversity->share = static_cast<float>(*share);

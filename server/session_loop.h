@@ -27,6 +27,9 @@ class Session;
 
 // What all loops share.
 struct Workshop {
+  Workshop(Api& all_api, const ConnectionLimits& connection_limits, WorkerPool& reading, WorkerPool& writing)
+      : api(all_api), limits(connection_limits), readers(reading), writers(writing) {}
+
   Api& api;
   const ConnectionLimits& limits;
   WorkerPool& readers;
