@@ -1,109 +1,20 @@
 #include "index/collection.h"
 
-#include <cmath>
 #include <map>
 #include <set>
 #include <thread>
 
 #include "index/error.h"
 #include "index/tail.h"
+#include "tests/index/collection_fixtures.h"
 #include "tests/support/catch.h"
-#include "tests/support/memory_store.h"
-#include "tests/support/random_vectors.h"
 
 using namespace nestor::tests;
-
-namespace {
-
-constexpr std::size_t kDim = 48;
-
-struct Fixture {
-  explicit Fixture(Metric metric = Metric::l2, Rotation rotation = Rotation::none,
-                   ScalarType scalar = ScalarType::float32) {
-    options.dim = kDim;
-    options.metric = metric;
-    options.scalar_type = scalar;
-    options.widths = {16, 32, 48};
-    options.graphs = {16, 48};
-    options.rotation = rotation;
-    options.exact_below = 100;
-    open();
-  }
-  void open() {
-    collection = std::make_unique<Collection>("test", options, records, generations,
-                                              [this](const std::string& l) { log += l + "\n"; });
-  }
-
-  void fill(std::size_t count, std::uint64_t first_id = 0, std::uint64_t stream = 1) {
-    const auto rows = nested_vectors(count, kDim, stream);
-    std::vector<Point> points;
-    for (std::size_t i = 0; i < count; ++i)
-      points.push_back(
-          {PointId::number(first_id + i), {rows.data() + i * kDim, kDim}, {}, static_cast<std::uint32_t>(i % 7)});
-    collection->upsert(points);
-    for (std::size_t i = 0; i < count; ++i)
-      model[first_id + i] = {rows.begin() + static_cast<long>(i * kDim),
-                             rows.begin() + static_cast<long>((i + 1) * kDim)};
-  }
-
-  // Plain loops over the model: ids of the k nearest by the first `width` coordinates.
-  std::vector<std::uint64_t> brute_force(const float* q, std::size_t width, std::size_t k) const {
-    std::vector<std::pair<double, std::uint64_t>> all;
-    for (const auto& [id, x] : model) {
-      double l2 = 0, dot = 0, qq = 0, xx = 0;
-      for (std::size_t j = 0; j < width; ++j) {
-        l2 += (q[j] - x[j]) * (q[j] - x[j]);
-        dot += q[j] * x[j];
-        qq += q[j] * q[j];
-        xx += x[j] * x[j];
-      }
-      all.emplace_back(options.metric == Metric::l2    ? l2
-                       : options.metric == Metric::dot ? -dot
-                                                       : -dot / std::sqrt(qq * xx),
-                       id);
-    }
-    std::sort(all.begin(), all.end());
-    std::vector<std::uint64_t> out;
-    for (std::size_t i = 0; i < std::min(k, all.size()); ++i) out.push_back(all[i].second);
-    return out;
-  }
-
-  CollectionOptions options;
-  std::shared_ptr<MemoryRecordStore> records = std::make_shared<MemoryRecordStore>();
-  std::shared_ptr<MemoryGenerationStore> generations = std::make_shared<MemoryGenerationStore>();
-  std::unique_ptr<Collection> collection;
-  std::map<std::uint64_t, std::vector<float>> model;
-  std::string log;
-};
-
-std::vector<std::uint64_t> ids_of(const QueryResult& r) {
-  std::vector<std::uint64_t> out;
-  for (const Hit& h : r.hits) out.push_back(h.id.low);
-  return out;
-}
-
-double recall(const std::vector<std::uint64_t>& got, const std::vector<std::uint64_t>& truth) {
-  const std::set<std::uint64_t> set(truth.begin(), truth.end());
-  std::size_t hits = 0;
-  for (const auto id : got) hits += set.count(id);
-  return static_cast<double>(hits) / static_cast<double>(truth.size());
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-}  // namespace
 
 TEST_CASE("exact search equals brute force at every width, metric and scalar type, before and after a build") {
   INFO("seed " << test_seed());
   for (const Metric metric : {Metric::l2, Metric::dot, Metric::cosine}) {
-    Fixture f(metric);
+    CollectionFixture f(metric);
     f.fill(400);
     const auto queries = nested_vectors(20, kDim, 5);
     for (int round = 0; round < 2; ++round) {
@@ -124,7 +35,7 @@ TEST_CASE("the ladder finds nearly all neighbours with every metric, rotation an
   INFO("seed " << test_seed());
   for (const Metric metric : {Metric::l2, Metric::dot, Metric::cosine})
     for (const Rotation rotation : {Rotation::none, Rotation::pca}) {
-      Fixture f(metric, rotation);
+      CollectionFixture f(metric, rotation);
       f.fill(4000);
       const auto queries = nested_vectors(50, kDim, 6);
       for (const WalkCodes codes : {WalkCodes::whole, WalkCodes::leading_bits}) {
@@ -155,7 +66,7 @@ TEST_CASE("the ladder finds nearly all neighbours with every metric, rotation an
 }
 
 TEST_CASE("explicit stages walk the coarse graph, re-score and re-rank") {
-  Fixture f;
+  CollectionFixture f;
   f.fill(4000);
   const auto queries = nested_vectors(30, kDim, 7);
   for (const WalkCodes codes : {WalkCodes::whole, WalkCodes::leading_bits}) {
@@ -185,7 +96,7 @@ TEST_CASE("explicit stages walk the coarse graph, re-score and re-rank") {
 }
 
 TEST_CASE("a new row is found at once, a replaced or erased one never again, before and after a reopening") {
-  Fixture f;
+  CollectionFixture f;
   f.fill(500);
   f.collection->build();
   const auto fresh = nested_vectors(3, kDim, 99);
@@ -220,7 +131,7 @@ TEST_CASE("a new row is found at once, a replaced or erased one never again, bef
 }
 
 TEST_CASE("bad input is refused with the value and the limit and changes nothing") {
-  Fixture f(Metric::cosine);
+  CollectionFixture f(Metric::cosine);
   f.fill(150);
   const std::vector<float> good(kDim, 1.0f), zero(kDim, 0.0f), wrong(20, 1.0f);
   std::vector<float> nan = good;
@@ -254,7 +165,7 @@ TEST_CASE("bad input is refused with the value and the limit and changes nothing
 }
 
 TEST_CASE("a failed write is invisible and the next one goes through") {
-  Fixture f;
+  CollectionFixture f;
   f.fill(120);
   f.records->fail_next_write = true;
   const auto v = nested_vectors(1, kDim, 50);
@@ -268,18 +179,18 @@ TEST_CASE("a failed write is invisible and the next one goes through") {
 }
 
 TEST_CASE("a short query searches at its width, a cosine prefix as a vector of its own") {
-  Fixture f(Metric::cosine);
+  CollectionFixture f(Metric::cosine);
   f.fill(400);
   const auto q = nested_vectors(1, kDim, 8);
   const auto r = f.collection->search({q.data(), 16}, {});
   CHECK(recall(ids_of(r), f.brute_force(q.data(), 16, 10)) == 1.0);
-  Fixture rotated(Metric::l2, Rotation::pca);
+  CollectionFixture rotated(Metric::l2, Rotation::pca);
   rotated.fill(150);
   CHECK(message_of([&] { rotated.collection->search({q.data(), 16}, {}); }).find("full query") != std::string::npos);
 }
 
 TEST_CASE("float16 rows are stored as they are searched and overflow is refused") {
-  Fixture f(Metric::l2, Rotation::none, ScalarType::float16);
+  CollectionFixture f(Metric::l2, Rotation::none, ScalarType::float16);
   f.fill(300);
   f.collection->build();
   const auto stored = f.collection->get(PointId::number(5), true, false)->vector;
@@ -292,7 +203,7 @@ TEST_CASE("float16 rows are stored as they are searched and overflow is refused"
 }
 
 TEST_CASE("a damaged generation is reported and exact search serves") {
-  Fixture f;
+  CollectionFixture f;
   f.fill(300);
   f.collection->build();
   auto damaged = *f.generations->newest_;
@@ -307,145 +218,8 @@ TEST_CASE("a damaged generation is reported and exact search serves") {
   CHECK(f.collection->info().indexed_points == 300);
 }
 
-TEST_CASE("only allowed slots are returned, however few") {
-  Fixture f;
-  f.fill(2000);
-  f.collection->build();
-  const auto q = nested_vectors(1, kDim, 8);
-  std::vector<std::uint64_t> allowed(2000 / 64 + 1, 0);
-  for (const Slot s : {3u, 700u, 1999u}) allowed[s / 64] |= std::uint64_t{1} << (s % 64);
-  SearchOptions s;
-  s.allowed_slots = allowed;
-  const auto ids = ids_of(f.collection->search(q, s));
-  CHECK(std::set<std::uint64_t>(ids.begin(), ids.end()) == std::set<std::uint64_t>{3, 700, 1999});
-}
-
-TEST_CASE("a filtered search is as good as an unfiltered one, by walk or by scan") {
-  Fixture f;
-  f.fill(12000);
-  f.collection->build();
-  const auto queries = nested_vectors(20, kDim, 8);
-  for (const std::uint64_t every : {2u, 10u}) {  // half of the rows are walked when asked for, a tenth is scanned
-    RowChoice choice{[&](const RowHeader& row, std::string_view) { return row.id.low % every == 0; }, false, {}};
-    const auto allowed = f.collection->select_slots(choice);
-    SearchOptions s;
-    s.allowed_slots = allowed;
-    s.explain = true;
-    if (every == 2) s.candidates_to_explore = 80;
-    Fixture truth;
-    for (const auto& [id, row] : f.model)
-      if (id % every == 0) truth.model[id] = row;
-    double found = 0;
-    for (std::size_t i = 0; i < 20; ++i) {
-      const float* q = queries.data() + i * kDim;
-      const auto result = f.collection->search({q, kDim}, s);
-      CHECK(result.stages.front().name == (every == 2 ? "walk" : "scan"));
-      found += recall(ids_of(result), truth.brute_force(q, kDim, 10));
-    }
-    CHECK(found / 20 >= (every == 2 ? 0.97 : 1.0));
-  }
-}
-
-TEST_CASE("a filter that refuses what is near the query does not cost recall") {
-  Fixture f;
-  f.fill(12000);
-  f.collection->build();
-  const auto queries = nested_vectors(10, kDim, 8);
-  for (std::size_t i = 0; i < 10; ++i) {
-    const float* q = queries.data() + i * kDim;
-    const auto order = f.brute_force(q, kDim, 12000);
-    std::vector<std::uint64_t> allowed(12000 / 64 + 1, 0);
-    for (std::size_t place = 6000; place < 12000; ++place) allowed[order[place] / 64] |= std::uint64_t{1} << (order[place] % 64);
-    for (const std::optional<std::uint32_t> explore : {std::optional<std::uint32_t>(), std::optional<std::uint32_t>(100)}) {
-      SearchOptions s;
-      s.allowed_slots = allowed;
-      s.candidates_to_explore = explore;
-      CHECK(ids_of(f.collection->search({q, kDim}, s)) == std::vector<std::uint64_t>(order.begin() + 6000, order.begin() + 6010));
-    }
-  }
-}
-
-TEST_CASE("rows are chosen by payload, by id without reading payloads, and never outlive their point") {
-  Fixture f;
-  const auto rows = nested_vectors(200, kDim, 1);
-  std::vector<std::string> payloads;
-  for (int i = 0; i < 200; ++i) payloads.push_back("{\"n\":" + std::to_string(i) + "}");
-  std::vector<Point> points;
-  for (std::size_t i = 0; i < 200; ++i)
-    points.push_back({PointId::number(i), {rows.data() + i * kDim, kDim}, payloads[i], {}});
-  f.collection->upsert(points);
-  const auto ends_in_7 = [](const RowHeader&, std::string_view payload) { return payload.ends_with("7}"); };
-  CHECK(f.collection->select_ids({ends_in_7, true, {}}).size() == 20);
-  CHECK(f.records->payload_scans == 1);
-  const auto any = [](const RowHeader&, std::string_view payload) { return payload.empty(); };
-  const std::vector<PointId> some = {PointId::number(900), PointId::number(70), PointId::number(5),
-                                     PointId::number(70)};
-  CHECK(f.collection->select_ids({any, false, some}) == std::vector{PointId::number(5), PointId::number(70)});
-  CHECK(f.collection->select_ids({ends_in_7, true, std::vector{PointId::number(7), PointId::number(8)}}) ==
-        std::vector{PointId::number(7)});
-  CHECK(f.collection->select_slots({any, false, some}) == std::vector<std::uint64_t>{1u << 5, 1u << 6});
-  CHECK(f.records->payload_scans == 1);
-
-  const PointId gone[] = {PointId::number(7)};
-  f.collection->erase(gone);
-  f.collection->upsert(std::vector{Point{PointId::number(17), points[17].vector, "{}", {}}});
-  CHECK(f.collection->select_ids({ends_in_7, true, {}}).size() == 18);
-  const auto none = f.collection->select_slots({[](const RowHeader&, std::string_view) { return false; }, true, {}});
-  CHECK(none == std::vector<std::uint64_t>{0});
-  SearchOptions s;
-  s.allowed_slots = none;
-  CHECK(f.collection->search({rows.data(), kDim}, s).hits.empty());
-}
-
-TEST_CASE("a payload change keeps the vector, carries the value into hits and survives a build and a reopening") {
-  Fixture f;
-  f.fill(300);
-  f.collection->build();
-  const auto before = f.collection->info();
-  const std::vector<PointId> ids = {PointId::number(5), PointId::number(8), PointId::number(999), PointId::number(5)};
-  const Sequence sequence = f.collection->update_payloads(ids, [](const RowHeader& row, std::string_view payload) {
-    CHECK(payload.empty());
-    return PayloadUpdate{"{}", row.id.low == 8 ? std::optional(77u) : row.value};
-  });
-  CHECK(sequence == before.sequence + 1);
-  for (int round = 0; round < 3; ++round) {
-    INFO("round " << round);
-    for (const std::uint64_t id : {5u, 8u}) {
-      const auto result = f.collection->search(f.model[id], {});
-      REQUIRE(result.hits.front().id == PointId::number(id));
-      CHECK(result.hits[1].id != PointId::number(id));
-      CHECK(result.hits.front().value == (id == 8 ? 77u : 5u));
-      CHECK(f.collection->get(PointId::number(id), false, true)->payload == "{}");
-      CHECK(f.collection->get(PointId::number(id), false, false)->version == sequence);
-    }
-    CHECK(f.collection->count() == 300);
-    if (round == 0) f.open();
-    if (round == 1) f.collection->build();
-  }
-}
-
-TEST_CASE("a payload change that throws, fails to be written or wants nothing changes nothing") {
-  Fixture f;
-  f.fill(10);
-  const auto sequence = f.collection->info().sequence;
-  const std::vector<PointId> ids = {PointId::number(5), PointId::number(8)};
-  const auto set = [](const RowHeader&, std::string_view) { return PayloadUpdate{"{\"a\":1}", 3u}; };
-  const auto fail = [](const RowHeader& row, std::string_view) -> std::optional<PayloadUpdate> {
-    if (row.id.low == 8) throw Error(ErrorCode::invalid_argument, "no");
-    return PayloadUpdate{"{\"a\":1}", {}};
-  };
-  CHECK(message_of([&] { f.collection->update_payloads(ids, fail); }) == "no");
-  f.records->fail_next_write = true;
-  CHECK(message_of([&] { f.collection->update_payloads(ids, set); }).find("no space left") != std::string::npos);
-  CHECK(f.collection->update_payloads(ids, [](const RowHeader&, std::string_view) { return std::nullopt; }) ==
-        sequence);
-  CHECK(f.collection->get(ids[0], false, true)->payload.empty());
-  CHECK(f.collection->info().sequence == sequence);
-  CHECK(f.collection->update_payloads(ids, set) == sequence + 1);
-}
-
 TEST_CASE("batches answer like single searches") {
-  Fixture f;
+  CollectionFixture f;
   f.fill(2000);
   f.collection->build();
   const auto queries = nested_vectors(37, kDim, 12);
@@ -461,7 +235,7 @@ TEST_CASE("batches answer like single searches") {
 }
 
 TEST_CASE("readers always see each point exactly once while writers replace, erase and builds publish") {
-  Fixture f;
+  CollectionFixture f;
   f.options.exact_below = 50;
   f.open();
   f.fill(300);
