@@ -53,7 +53,10 @@ int run(double seconds, const std::filesystem::path& directory) {
       storage::DatabaseOptions options;
       options.background_builds = false;
       const auto database = storage::Database::open(directory, options);
-      const auto collection = database->create_collection("rate", {.dim = kDim, .sync = sync});
+      index::CollectionOptions collection_options;
+      collection_options.dim = kDim;
+      collection_options.sync = sync;
+      const auto collection = database->create_collection("rate", collection_options);
       const double rate = writes_per_second(*collection, writers, seconds);
       if (writers == 1) one = rate;
       table.add({std::string(to_string(sync)), std::to_string(writers), bench::fixed(rate, 0), bench::fixed(rate / one, 2)});

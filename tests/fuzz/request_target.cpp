@@ -10,7 +10,7 @@
 #include "server/api.h"
 #include "server/collection_config.h"
 #include "server/request_reader.h"
-#include "tests/server/support/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace nestor::server {
 namespace {
@@ -59,7 +59,7 @@ struct World {
                                                  {index::PointId::number(2), rows[1], R"({"b":["x"]})", {}}});
   }
 
-  testing::TemporaryDirectory directory;
+  tests::TemporaryDirectory directory;
   std::unique_ptr<storage::Database> database;
   Api api;
 };

@@ -37,7 +37,7 @@ struct Certificate {
         key + " -out " + certificate + " 2>/dev/null";
     made = std::system(command.c_str()) == 0;
   }
-  TemporaryDirectory directory;
+  tests::TemporaryDirectory directory;
   std::string key, certificate;
   bool made = false;
 };

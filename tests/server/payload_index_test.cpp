@@ -266,7 +266,7 @@ TEST_CASE("what cannot be indexed is refused") {
 
 TEST_CASE("indexes survive a restart and catch up with writes that made no terms") {
   const std::string filter = R"({"must":{"key":"name","match":{"value":"7"}}})";
-  TemporaryDirectory directory;
+  tests::TemporaryDirectory directory;
   const auto count = [&](storage::Database& database) {
     Catalog catalog(database);
     const OpenCollection target = catalog.open("c");

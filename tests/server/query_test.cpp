@@ -212,7 +212,7 @@ TEST_CASE("scores follow the dialect: similarity for Cosine and Dot, distance fo
 }
 
 TEST_CASE("a collection keeps its points, name and description over a restart") {
-  TemporaryDirectory directory;
+  tests::TemporaryDirectory directory;
   const auto describe = [](Api& api) {
     return json::parse(api.handle({"GET", "/collections/c", "", {}}).body).at("result");
   };

@@ -10,7 +10,7 @@
 
 #include "storage/database.h"
 #include "tests/storage/expect_error.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/random_vectors.h"
 
 namespace nestor::tests {

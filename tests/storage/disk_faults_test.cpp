@@ -19,7 +19,7 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "tests/storage/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/catch.h"
 
 namespace nestor::tests {

@@ -15,7 +15,7 @@
 #include "storage/generation.h"
 #include "storage/generation_format.h"
 #include "tests/storage/expect_error.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/random_vectors.h"
 
 namespace nestor::tests {

@@ -3,39 +3,24 @@
 
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include "index/error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace nestor::tests {
 
-// A directory that goes away with everything in it.
 class ImportDirectory {
  public:
-  ImportDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "nestor-import-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~ImportDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ImportDirectory(const ImportDirectory&) = delete;
-  ImportDirectory& operator=(const ImportDirectory&) = delete;
-
-  std::string path(const std::string& name) const { return path_ / name; }
+  std::string path(const std::string& name) const { return directory_ / name; }
   std::string write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(path(name), std::ios::binary) << bytes;
+    write_file(path(name), bytes);
     return path(name);
   }
 
  private:
-  std::filesystem::path path_;
+  TemporaryDirectory directory_;
 };
 
 template <class Number>

@@ -7,7 +7,7 @@
 #include "tests/storage/child_process.h"
 #include "tests/storage/expect_error.h"
 #include "tests/storage/store_rows.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 using namespace nestor::index;
 using namespace nestor::storage;

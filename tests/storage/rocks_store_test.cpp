@@ -6,7 +6,7 @@
 
 #include "tests/storage/expect_error.h"
 #include "tests/storage/store_rows.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/random_vectors.h"
 
 using namespace nestor::index;

@@ -202,7 +202,7 @@ TEST_CASE("a connection that the server has closed meanwhile is not noticed") {
 }
 
 TEST_CASE("a server that is not there or stays silent is unavailable, in time") {
-  server::testing::TemporaryDirectory unused;
+  tests::TemporaryDirectory unused;
   const auto gone = RemoteDatabase::open({.url = "http://127.0.0.1:1", .retries = 1});
   const auto refused = failure([&] { gone->collection_names(); });
   CHECK(refused.first == ErrorCode::unavailable);

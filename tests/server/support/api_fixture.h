@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "server/api.h"
-#include "tests/server/support/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace nestor::server::testing {
 
@@ -81,7 +81,7 @@ class ApiFixture {
     return put("/collections/c/points?wait=true", {{"points", points}});
   }
 
-  TemporaryDirectory directory;
+  tests::TemporaryDirectory directory;
   std::unique_ptr<storage::Database> database;
   Api api;
 };

@@ -6,7 +6,7 @@
 #include "server/http_server.h"
 #include "storage/database.h"
 #include "tests/server/support/raw_client.h"
-#include "tests/server/support/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace nestor::server::testing {
 
@@ -31,7 +31,7 @@ struct ServerFixture {
   }
 
   ServerConfig config;
-  TemporaryDirectory directory;
+  tests::TemporaryDirectory directory;
   std::unique_ptr<storage::Database> database;
   std::unique_ptr<HttpServer> server;
 };
