@@ -27,7 +27,10 @@ index::Stage read_stage(const JsonValue& value) {
 void read_ladder(const JsonValue& ladder, index::SearchOptions& search) {
   allow_fields(ladder, "matryoshka",
                {"width", "stages", "explain", "target_recall", "max_latency_ms", "encoder", "distance_gap"});
-  if (const auto gap = number_field(ladder, "distance_gap")) search.distance_gap = static_cast<float>(*gap);
+  if (const auto gap = number_field(ladder, "distance_gap")) {
+    if (!(*gap >= 0 && *gap <= 100)) validation_error("params.matryoshka.distance_gap", "must be from 0 to 100");
+    search.distance_gap = static_cast<float>(*gap);
+  }
   search.target_recall = number_field(ladder, "target_recall");
   search.max_latency_ms = number_field(ladder, "max_latency_ms");
   search.encoder = string_field(ladder, "encoder").value_or("");

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "client/cpp/answer_reader.h"
-#include "client/cpp/channel.h"
+#include "client/cpp/ask.h"
 
 namespace nestor::client {
 namespace {
@@ -62,13 +62,9 @@ std::shared_ptr<RemoteCollection> RemoteDatabase::create_collection(const std::s
 }
 
 std::shared_ptr<RemoteCollection> RemoteDatabase::collection(const std::string& name) const {
-  const json result = impl_->channel->call({"GET", path_of(name), ""});
-  try {
+  return ask(*impl_->channel, {"GET", path_of(name), ""}, [&](const json& result) {
     return std::make_shared<RemoteCollection>(impl_->channel, name, read_info(result).options);
-  } catch (const json::exception& error) {
-    throw index::Error(index::ErrorCode::internal,
-                       std::string("the server's answer is not understood: ") + error.what());
-  }
+  });
 }
 
 bool RemoteDatabase::delete_collection(const std::string& name) {

@@ -1,10 +1,12 @@
 #include "client/cpp/remote_datastore.h"
 
+#include <cmath>
 #include <limits>
 
 #include "client/cpp/answer_reader.h"
 #include "client/cpp/ask.h"
 #include "client/cpp/request_text.h"
+#include "index/error.h"
 #include "server/json_writer.h"
 
 namespace nestor::client {
@@ -66,7 +68,7 @@ std::uint64_t RemoteDatastore::append(const storage::DatastoreRows& rows) {
   }
   if (!rows.weights.empty()) {
     body += ",\"weights\":";
-    server::append_vector(body, rows.weights);
+    append_finite(body, rows.weights, "weights");
   }
   if (!rows.documents.empty()) {
     body += ",\"doc_ids\":";
@@ -89,9 +91,11 @@ std::vector<index::TokenScore> RemoteDatastore::score(std::span<const float> que
   std::string more = query_text(query) + ",\"targets\":";
   append_list<std::uint32_t>(more, targets.tokens, append_token);
   more += ",\"lm_log_probabilities\":";
-  server::append_vector(more, targets.lm_log_probabilities);
+  for (const float lm : targets.lm_log_probabilities)
+    if (std::isnan(lm)) throw index::Error(index::ErrorCode::invalid_argument, "a log-probability is not a number");
+  server::append_vector(more, targets.lm_log_probabilities);  // -infinity as the smallest there is
   more += ",\"lambda\":";
-  server::append_vector(more, targets.lambdas);
+  append_finite(more, targets.lambdas, "lambdas");
   return ask_about("score", queries, count, more, read_token_scores);
 }
 

@@ -12,7 +12,7 @@
 
 namespace nestor::client {
 
-// Thread-safe. The server takes as many queries in one call as its limits say (1,024 searches by default).
+// Thread-safe. The server takes as many queries in one call as its limits say (4,096 by default).
 // DatastoreQuery::threads is the server's own affair.
 class RemoteDatastore {
  public:

@@ -90,6 +90,13 @@ std::string ids_text(std::span<const index::PointId> ids) {
   return out + "]";
 }
 
+void append_finite(std::string& out, std::span<const float> numbers, std::string_view what) {
+  for (const float x : numbers)
+    if (!std::isfinite(x))
+      throw Error(ErrorCode::invalid_argument, "a number in " + std::string(what) + " is not finite");
+  server::append_vector(out, numbers);
+}
+
 std::string params_text(const index::SearchOptions& options) {
   if (!options.allowed_slots.empty() || !options.filter_name.empty() || !options.entry_slots.empty() || options.policy)
     throw Error(ErrorCode::invalid_argument,
@@ -106,6 +113,7 @@ std::string params_text(const index::SearchOptions& options) {
   }
   const auto add_number = [&](const char* name, std::optional<double> value) {
     if (!value) return;
+    if (!std::isfinite(*value)) throw Error(ErrorCode::invalid_argument, std::string(name) + " is not finite");
     std::string member = std::string("\"") + name + "\":";
     server::append_double(member, *value);
     add(nested, member);
@@ -136,6 +144,8 @@ std::string search_text(std::span<const float> query, const index::SearchOptions
 std::string lookup_options_text(const index::LookupOptions& options) {
   if (options.columns != nullptr || !options.excluded_documents.empty())
     throw Error(ErrorCode::invalid_argument, "columns and excluded_documents cannot be sent to a server");
+  if (!std::isfinite(options.temperature) || !std::isfinite(options.eta))
+    throw Error(ErrorCode::invalid_argument, "temperature and eta must be finite");
   std::string out = ",\"k\":" + std::to_string(options.search.k) + ",\"temperature\":";
   server::append_double(out, options.temperature);
   out += ",\"top\":" + std::to_string(options.top);

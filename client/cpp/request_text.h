@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "client/cpp/remote_database.h"
 
@@ -18,6 +19,8 @@ std::string upsert_text(std::span<const index::Point> points, VectorEncoding enc
 std::string ids_text(std::span<const index::PointId> ids);  // "[1,2]"
 // {"query":...,"limit":...,"params":...}. Throws Error invalid_argument for what cannot be said.
 std::string search_text(std::span<const float> query, const index::SearchOptions& options, VectorEncoding encoding);
+// "[1,2.5]"; JSON has no others. Throws Error invalid_argument for a number that is not finite.
+void append_finite(std::string& out, std::span<const float> numbers, std::string_view what);
 // "" or ",\"params\":{...}".
 std::string params_text(const index::SearchOptions& options);
 // ",\"k\":...": of a lookup all but queries, columns and excluded documents. Throws Error invalid_argument for those.

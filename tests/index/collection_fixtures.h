@@ -78,6 +78,18 @@ struct CollectionFixture {
   std::string log;
 };
 
+// Over rows [count x options.dim], ids from 0, with its graphs.
+inline std::unique_ptr<Collection> built_collection(const CollectionOptions& options, const std::vector<float>& rows) {
+  auto collection = std::make_unique<Collection>("test", options, std::make_shared<MemoryRecordStore>(),
+                                                 std::make_shared<MemoryGenerationStore>());
+  std::vector<Point> points;
+  for (std::size_t i = 0; i * options.dim < rows.size(); ++i)
+    points.push_back({PointId::number(i), {rows.data() + i * options.dim, options.dim}, {}, {}});
+  collection->upsert(points);
+  collection->build();
+  return collection;
+}
+
 inline std::vector<std::uint64_t> ids_of(const QueryResult& r) {
   std::vector<std::uint64_t> out;
   for (const Hit& h : r.hits) out.push_back(h.id.low);

@@ -2,9 +2,8 @@
 #include <set>
 
 #include "index/collection.h"
+#include "tests/index/collection_fixtures.h"
 #include "tests/support/catch.h"
-#include "tests/support/memory_store.h"
-#include "tests/support/random_vectors.h"
 
 using namespace nestor::tests;
 
@@ -16,14 +15,8 @@ TEST_CASE("a larger ef finds more and compares more, with and without a gap, als
   options.widths = {kDim};
   options.graphs = {kDim};
   options.exact_below = 100;
-  Collection collection("test", options, std::make_shared<MemoryRecordStore>(),
-                        std::make_shared<MemoryGenerationStore>(), [](const std::string&) {});
   const auto rows = nested_vectors(kRows, kDim, 1), queries = nested_vectors(kQueries, kDim, 2);
-  std::vector<Point> points;
-  for (std::size_t i = 0; i < kRows; ++i)
-    points.push_back({PointId::number(i), {rows.data() + i * kDim, kDim}, {}, {}});
-  collection.upsert(points);
-  collection.build();
+  const auto collection = built_collection(options, rows);
 
   const auto found = [&](const SearchOptions& search, std::uint64_t& evaluations) {
     std::size_t hits = 0;
@@ -33,8 +26,8 @@ TEST_CASE("a larger ef finds more and compares more, with and without a gap, als
       exact.k = kTop;
       exact.exact = true;
       std::set<PointId> truth;
-      for (const Hit& hit : collection.search(query, exact).hits) truth.insert(hit.id);
-      const QueryResult result = collection.search(query, search);
+      for (const Hit& hit : collection->search(query, exact).hits) truth.insert(hit.id);
+      const QueryResult result = collection->search(query, search);
       for (const Hit& hit : result.hits) hits += truth.count(hit.id);
       evaluations += result.stages.front().distance_evaluations;
     }

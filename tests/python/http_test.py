@@ -59,6 +59,8 @@ class HttpTest(unittest.TestCase):
             lambda s: s.search(self.queries, 9),
             lambda s: s.search(self.queries, 9, exclude_doc_id=np.arange(20) % 9 - 1),
             lambda s: s.search(self.queries, 9, entry_ids=[1, 2, 300], exact=False),
+            lambda s: s.search(self.queries, 9, distance_gap=0.3),
+            lambda s: s.search(self.queries, 9, target_recall=0.9),
             lambda s: [s.lookup(self.queries, 40, 2.0, topm=5).dense(30)],
             lambda s: [s.lookup(self.queries, 40, 2.0, weight_mode="compatible", exclude_doc_id=3).dense(30)],
             lambda s: [s.lookup(self.queries, 300, 0.3, eta=0.01).searched],
@@ -91,7 +93,8 @@ class HttpTest(unittest.TestCase):
         for store in self.pairs["l2"]:
             for call in (lambda: store.search(self.queries[:, :3], 5), lambda: store.lookup(self.queries, 5, -1.0),
                          lambda: store.score(self.queries, [1], np.zeros(20)), lambda: store.lookup(self.queries, 5000),
-                         lambda: store.append(self.keys[:2], [1]), lambda: store.lookup(self.queries, 5, eta=3)):
+                         lambda: store.append(self.keys[:2], [1]), lambda: store.search(self.queries, 5, distance_gap=-1),
+                         lambda: store.lookup(self.queries, 5, eta=3)):
                 with self.assertRaises(nestor.InvalidArgument):
                     call()
             with self.assertRaises(nestor.NotFound):

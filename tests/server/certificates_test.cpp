@@ -139,9 +139,17 @@ TEST_CASE("bad calibrations are refused, and what fails later says why") {
                 {{"vector", world.queries(1)[0]}, {"limit", 3}, {"params", {{"matryoshka", {{"target_recall", 0.9}}}}}})
           .status == 400);
   for (const json& bad : {json{{"target_recall", 0}}, json{{"target_recall", 1.1}}, json{{"max_latency_ms", -1}},
+                          json{{"distance_gap", "wide"}},
+                          json{{"target_recall", 0.9}, {"distance_gap", 0.1}},
                           json{{"target_recall", 0.9}, {"stages", {{{"width", 16}, {"shortlist", 20}}}}}})
     CHECK(world.post("/collections/c/points/query", {{"query", world.queries(1)[0]}, {"params", {{"matryoshka", bad}}}})
               .status == 400);
+  for (const double gap : {-0.1, 1e300}) {
+    const Reply answer = world.post("/collections/c/points/query", {{"query", world.queries(1)[0]},
+                                     {"params", {{"matryoshka", {{"distance_gap", gap}}}}}});
+    CHECK(answer.status == 422);
+    CHECK(answer.raw.body.find("must be from 0 to 100") != std::string::npos);
+  }
   // A tail test that its loss does not fit is found by the job.
   const json job = world.calibrate({{"queries", world.queries(300)}, {"test", "clopper-pearson"}});
   CHECK(job["status"] == "failed");

@@ -93,7 +93,7 @@ TEST_CASE("a remote datastore answers as the embedded one behind it") {
 TEST_CASE("a remote datastore scores targets as the embedded one does") {
   Both both(index::Metric::l2);
   const std::vector<std::uint32_t> targets = {0, 3, 6, 99};
-  const std::vector<float> lm = {-1, -2, -3, -4}, lambdas = {0.25f, 0.5f, 0, 1};
+  const std::vector<float> lm = {-1, -INFINITY, -3, -4}, lambdas = {0.25f, 0.5f, 0, 1};
   const auto theirs = both.there->score(both.queries, kQueries, {targets, lm, lambdas}, both.query);
   const auto ours = both.here->score(both.queries, kQueries, {targets, lm, lambdas}, both.query);
   REQUIRE(theirs.size() == kQueries);
@@ -128,6 +128,16 @@ TEST_CASE("a remote datastore grows and is built; what cannot be sent is refused
   CHECK(both.there->append({std::span(both.rows).first(kDim), {}, {}, {}}) == kRows);
   CHECK(both.there->collection().build().rows == kRows + 1);
   storage::DatastoreQuery query = both.query;
+  for (const float bad : {NAN, INFINITY}) {
+    const std::vector<float> weights = {bad}, lambdas = {bad}, lm(kQueries, -1);
+    const std::vector<std::uint32_t> targets(kQueries, 1);
+    CHECK_THROWS_AS(both.there->append({std::span(both.rows).first(kDim), {}, weights, {}}), index::Error);
+    CHECK_THROWS_AS(both.there->score(both.queries, kQueries, {targets, lm, lambdas}, query), index::Error);
+    query.options.search.distance_gap = bad;
+    CHECK_THROWS_AS(both.there->search(both.queries, kQueries, query), index::Error);
+    query = both.query;
+  }
+  CHECK(both.there->collection().count() == kRows + 1);
   const index::RowColumns columns;
   query.options.columns = &columns;
   CHECK_THROWS_AS(both.there->lookup(both.queries, kQueries, query), index::Error);
