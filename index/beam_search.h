@@ -26,6 +26,7 @@ struct WalkScratch {
   SortedFrontier sorted;
   BucketFrontier buckets;
   RowBatch coming, arrived;
+  std::vector<std::uint32_t> links;  // of one row
   std::vector<std::uint32_t> keys;
   std::vector<std::int32_t> partial;  // keys of rows compared in part
   std::vector<std::uint64_t> fresh;   // scored rows near enough to be candidates
@@ -78,6 +79,7 @@ class Walk {
     const std::size_t batch = std::max<std::size_t>(kMostTogether * graph_.degree(), entries.size()) + 1;
     frontier_.start(limits, batch);
     s_.visited.start(graph_.rows());
+    if (s_.links.size() < graph_.degree()) s_.links.resize(graph_.degree());
     for (auto* rows : {&s_.coming.rows, &s_.arrived.rows, &s_.keys})
       if (rows->size() < batch) rows->resize(batch);
     if (s_.fresh.size() < batch) s_.fresh.resize(batch);
@@ -87,7 +89,7 @@ class Walk {
     if (entries.empty()) entries = {&own, 1};
     if (limits.hidden != kNoSlot) {
       s_.visited.take_new(&limits.hidden, 1, s_.arrived.rows.data());
-      if (own == limits.hidden) entries = {graph_.links(own), graph_.degree()};
+      if (own == limits.hidden) entries = {s_.links.data(), graph_.links().read(own, s_.links.data())};
     }
     s_.arrived.count = s_.visited.take_new(entries.data(), entries.size(), s_.arrived.rows.data());
     do {
@@ -136,7 +138,8 @@ class Walk {
     RowBatch& coming = s_.coming;
     for (std::size_t c = 0; c < chosen_count_; ++c) {
       std::uint32_t* const rows = coming.rows.data() + coming.count;
-      const std::size_t fresh = s_.visited.take_new(graph_.links(chosen_[c]), graph_.degree(), rows);
+      const std::size_t count = graph_.links().read(chosen_[c], s_.links.data());
+      const std::size_t fresh = s_.visited.take_new(s_.links.data(), count, rows);
       for (std::size_t i = 0; i < fresh; ++i) score_.send(rows[i]);
       coming.count += fresh;
     }
@@ -150,10 +153,7 @@ class Walk {
          chosen_count_ < frontier_.together() && frontier_.pop(candidate, under_way || chosen_count_ > 0);
          ++chosen_count_) {
       ++counters_.hops;
-      const std::uint32_t row = chosen_[chosen_count_] = row_of(candidate);
-      const auto* links = reinterpret_cast<const char*>(graph_.links(row));
-      for (std::size_t byte = 0; byte < graph_.degree() * sizeof(std::uint32_t); byte += 64)
-        __builtin_prefetch(links + byte);
+      graph_.links().send(chosen_[chosen_count_] = row_of(candidate));
     }
   }
 
@@ -178,8 +178,8 @@ inline bool walks_in_order(const WalkLimits& limits) {
 }
 
 // Fills scratch.found with packed candidates, the nearest rows by `score` (what it must offer: WalkScorer). With
-// walks_in_order(): all of the pool, nearest first; else: the limits.keep nearest, unsorted. entries: rows to start from
-// instead of the graph's own entry (a previous rung's candidates); may be empty.
+// walks_in_order(): all of the pool, nearest first; else: the limits.keep nearest, unsorted. entries: rows to start
+// from instead of the graph's own entry (a previous rung's candidates); may be empty.
 template <class Score>
 WalkCounters walk(const FrozenGraph& graph, Score& score, const WalkLimits& limits,
                   std::span<const std::uint32_t> entries, WalkScratch& scratch) {

@@ -26,7 +26,7 @@ std::vector<float> sample_rows(const float* rows, std::size_t count, std::size_t
 }
 
 CodeBuilder::CodeBuilder(const CodeBuildInput& input)
-    : input_(input), width_(coded_widths(*input.options).back()), split_(input.walk == WalkCodes::leading_bits) {
+    : input_(input), width_(coded_widths(*input.options).back()), split_(input.options->walk_codes == WalkCodes::leading_bits) {
   const CollectionOptions& options = *input_.options;
   const auto sample = sample_rows(input_.rows, input_.count, options.dim, kQuantizerSample);
   const std::size_t rows = sample.size() / options.dim;
@@ -39,7 +39,7 @@ CodeBuilder::CodeBuilder(const CodeBuildInput& input)
   add("quantizer", quantizer_bytes_);
   // Where walks see all coordinates, comparing what they found by whole codes costs what the leading bits save
   // (measured on keys of 256 coordinates, docs/performance.md); where they do not, a re-score follows in any case.
-  if (input_.walk == WalkCodes::automatic && options.graphs.back() < width_) choose_split();
+  if (options.walk_codes == WalkCodes::automatic && options.graphs.back() < width_) choose_split();
   encode_all();
 }
 

@@ -21,7 +21,6 @@ struct CodeBuildInput {
   std::size_t count = 0;        // at least 1
   const CollectionOptions* options = nullptr;
   const PcaRotation* rotation = nullptr;  // null: rows are coded as they are
-  WalkCodes walk = WalkCodes::automatic;
   unsigned threads = 1;
   std::function<void(std::uint64_t done)> progress;
 };

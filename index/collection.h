@@ -97,7 +97,6 @@ struct BuildProgress {
 struct BuildOptions {
   unsigned threads = 0;       // 0: all cores
   bool deterministic = false; // one thread, fixed seed: the same rows give the same graphs
-  WalkCodes walk_codes = WalkCodes::automatic;
   double wanted_recall = 0.99;  // of searches that set nothing; measured on rows, see index/policy_choice.h
   std::function<void(const BuildProgress&)> progress;  // called from one thread at a time
 };

@@ -34,10 +34,11 @@ PolicySpace Collection::Impl::space(const View& v, std::uint32_t k) const {
 // A scan misses nothing, so it keeps any promise; without a graph every search is one.
 void Collection::Impl::search_to_target(const View& v, std::span<const float> queries, std::size_t count,
                                         const SearchOptions& search, QueryResult* results) const {
-  if (search.candidates_to_explore || search.distance_gap || !search.stages.empty() || search.policy)
+  if (search.candidates_to_explore || search.distance_gap || !search.stages.empty() || search.policy ||
+      !search.exact_distances)
     throw Error(ErrorCode::invalid_argument,
-                "a target recall or latency budget decides how deep the search goes: leave out ef, distance gap and "
-                "stages");
+                "a target recall or latency budget decides how deep the search goes: leave out ef, distance gap, "
+                "stages and exact_distances");
   DepthChoice depth = book.choose(search, {served(v), space(v, search.k), options.metric});
   SearchOptions deep = search;
   deep.exact = search.exact || (search.target_recall && *search.target_recall >= 1) || v.generation->graphs().empty();

@@ -58,7 +58,9 @@ class SortedFrontier {
   // The nearest candidate not yet expanded, now marked so; false: none is worth it now. under_way: rows are on their
   // way that may still change what stands here.
   bool pop(std::uint64_t& candidate, bool under_way) {
-    const std::size_t end = std::min<std::size_t>(pool_.size(), limits_.explore);
+    // Not before the next stage has as many as it wants: an answer that is too short costs a scan of all rows.
+    const std::size_t end =
+        pool_.size() < enough_ ? pool_.size() : std::min<std::size_t>(pool_.size(), limits_.explore);
     while (next_ < end && pool_.expanded(next_)) ++next_;
     if (next_ >= end) return false;
     if (gap_ > 0 && pool_.size() >= enough_ && pool_.key(next_) > gap_end(gap_) && !takes_second_look(under_way)) {
@@ -116,7 +118,7 @@ class SortedFrontier {
 };
 
 // Order up to a bucket, for large k or ef. The walk ends after limits.explore expansions, which may be fewer or more
-// than the limits.keep candidates it returns; a gap, also a negative one, ends it where the key of the keep-th
+// than the limits.keep candidates it returns (once there are as many); a gap, also a negative one, ends it where the key of the keep-th
 // candidate times (1 + gap) is passed. Takes no second look.
 class BucketFrontier {
  public:
@@ -139,7 +141,7 @@ class BucketFrontier {
   void insert(std::uint64_t* fresh, std::size_t count) { queue_.insert(fresh, count); }
 
   bool pop(std::uint64_t& candidate, bool) {
-    if (popped_ >= limits_.explore || !queue_.pop(candidate)) return false;
+    if ((popped_ >= limits_.explore && queue_.full()) || !queue_.pop(candidate)) return false;
     if (limits_.gap != 0 && queue_.full() && key_of(candidate) > gap_end()) {
       stopped_by_gap_ = true;
       popped_ = limits_.explore;

@@ -36,7 +36,7 @@ void check_below(std::span<const std::uint32_t> numbers, std::size_t limit, bool
 }  // namespace
 
 FrozenGraph::FrozenGraph(std::span<const std::byte> links, std::span<const std::byte> upper, std::size_t rows)
-    : rows_(rows), links_(reinterpret_cast<const std::uint32_t*>(links.data())) {
+    : rows_(rows) {
   Reader reader({reinterpret_cast<const std::uint32_t*>(upper.data()), upper.size() / 4});
   if (reader.one() != 1) Reader::damaged("has an unknown version");
   max_links_ = reader.one();
@@ -61,6 +61,7 @@ FrozenGraph::FrozenGraph(std::span<const std::byte> links, std::span<const std::
     levels_.push_back(level);
   }
   if (!reader.done()) Reader::damaged("has trailing bytes");
+  links_ = PackedLinks({reinterpret_cast<const std::uint32_t*>(links.data()), rows * degree_}, rows, degree_);
 }
 
 }  // namespace nestor::index

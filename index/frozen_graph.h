@@ -1,8 +1,9 @@
 #pragma once
 // An HNSW graph after its construction: immutable, flat, mapped from a file or owned by a builder.
 //
-// Level 0: rows x (2 * max_links) row numbers, kNoSlot after the last one. Upper levels are packed apart, each as
-// its own small graph with numbers of its own, so that no array of all rows is needed for them.
+// Level 0: rows x (2 * max_links) row numbers, kNoSlot after the last one; copied and packed when opened. Upper levels
+// are packed apart, each as its own small graph with numbers of its own, so that no array of all rows is needed for
+// them.
 //
 // Bytes of the "upper" block (little-endian uint32): version = 1, max_links, entry row, number of upper levels L,
 // then for level 1..L: n, n row numbers, n numbers in the level below (level 1: row numbers again),
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "index/memory.h"
+#include "index/packed_links.h"
 #include "index/types.h"
 
 namespace nestor::index {
@@ -33,20 +35,20 @@ class FrozenGraph {
   };
 
   FrozenGraph() = default;
-  // Views of a graph over `rows` rows; throws Error data_loss when sizes or numbers do not fit.
+  // Packs `links` and keeps views of `upper`; throws Error data_loss when sizes or numbers do not fit.
   FrozenGraph(std::span<const std::byte> links, std::span<const std::byte> upper, std::size_t rows);
 
   std::size_t rows() const { return rows_; }
   std::uint32_t entry_row() const { return entry_; }
   std::uint32_t max_links() const { return max_links_; }
-  std::uint32_t degree() const { return degree_; }  // level-0 links per row, 2 * max_links
-  const std::uint32_t* links(std::uint32_t row) const { return links_ + static_cast<std::size_t>(row) * degree_; }
+  std::uint32_t degree() const { return degree_; }  // most level-0 links of a row, 2 * max_links
+  const PackedLinks& links() const { return links_; }
   const std::vector<Level>& upper_levels() const { return levels_; }  // level 1 first
 
  private:
   std::size_t rows_ = 0;
   std::uint32_t entry_ = 0, max_links_ = 0, degree_ = 0;
-  const std::uint32_t* links_ = nullptr;
+  PackedLinks links_;
   std::vector<Level> levels_;
 };
 

@@ -91,8 +91,8 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
     for (const std::uint32_t width : options.graphs) {
       const std::string name = "graph." + std::to_string(width);
       const auto links = sections.raw(name + ".links"), upper = sections.raw(name + ".upper");
-      out->graphs_.push_back({width, FrozenGraph(out->make_resident(links), upper, rows), {}});
-      out->link_bytes_ += links.size() + upper.size();
+      out->graphs_.push_back({width, FrozenGraph(links, upper, rows), {}});
+      out->link_bytes_ += out->graphs_.back().graph.links().bytes() + upper.size();
     }
     for (WidthGraph& graph : out->graphs_) graph.effort = WalkEffort::measure(*out, graph, options.metric);
   }

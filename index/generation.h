@@ -63,8 +63,8 @@ class Generation {
   std::span<const Slot> slots() const { return slots_; }  // ascending
   const PointEntry& point(std::uint32_t row) const { return points_[row]; }
   std::uint32_t value(std::uint32_t row) const { return values_[row]; }
-  void prefetch_point(std::uint32_t row) const {
-    __builtin_prefetch(&points_[row]);
+  void prefetch_hit(std::uint32_t row, bool with_id) const {
+    if (with_id) __builtin_prefetch(&points_[row]);
     __builtin_prefetch(&values_[row]);
     __builtin_prefetch(&slots_[row]);
   }
@@ -99,7 +99,7 @@ class Generation {
   std::optional<float> default_gap_;
   std::vector<float> query_columns_;  // of the rotation, for the coded coordinates
   std::size_t link_bytes_ = 0, code_bytes_ = 0, mapped_code_bytes_ = 0;
-  std::vector<HugeBuffer> resident_;  // codes and links, copied to huge pages; the rest stays mapped
+  std::vector<HugeBuffer> resident_;  // codes, copied to huge pages; the rest stays mapped
   std::shared_ptr<const void> owner_;
 
   class SectionMap;

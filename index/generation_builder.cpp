@@ -186,7 +186,6 @@ class Builder {
     input.count = count_;
     input.options = &options_;
     input.rotation = rotation_ ? &*rotation_ : nullptr;
-    input.walk = build_.walk_codes;
     input.threads = threads_;
     input.progress = [&](std::uint64_t done) { progress_.report("encoding rows", done, count_); };
     out_->codes = std::make_unique<CodeBuilder>(input);

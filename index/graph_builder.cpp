@@ -109,6 +109,7 @@ void set_links(unsigned int* list, Graph& graph, std::span<const std::uint32_t> 
 // Turns a frozen graph back into hnswlib's memory, as if its rows had just been inserted.
 void thaw(Graph& graph, const FrozenGraph& base, const GraphBuildInput& input, std::size_t length) {
   std::vector<int> level_of_row(base.rows(), 0);
+  std::vector<std::uint32_t> links(base.degree());
   for (const FrozenGraph::Level& level : base.upper_levels())
     for (const std::uint32_t row : level.rows) ++level_of_row[row];
   for (std::size_t r = 0; r < base.rows(); ++r) {
@@ -117,7 +118,7 @@ void thaw(Graph& graph, const FrozenGraph& base, const GraphBuildInput& input, s
     make_element(input, length, r, graph.getDataByInternalId(id));
     graph.setExternalLabel(id, r);
     const auto row = static_cast<std::uint32_t>(r);
-    set_links(graph.get_linklist0(id), graph, {base.links(row), base.degree()}, nullptr);
+    set_links(graph.get_linklist0(id), graph, {links.data(), base.links().read(row, links.data())}, nullptr);
     if (level_of_row[r] > 0) {
       graph.linkLists_[r] = static_cast<char*>(
           std::calloc(graph.size_links_per_element_ * static_cast<std::size_t>(level_of_row[r]) + 1, 1));

@@ -76,11 +76,12 @@ using Visit = std::function<void(const Answer&)>;
 class NeighbourRun {
  public:
   NeighbourRun(const Collection& collection, std::span<const float> queries, std::size_t count,
-               const LookupOptions& options)
+               const LookupOptions& options, bool with_ids)
       : collection_(collection),
         queries_(queries),
         length_(count == 0 ? 0 : queries.size() / count),
         options_(options),
+        with_ids_(with_ids),
         points_(collection.count()) {}
 
   // Calls visit once for each of `wanted`, from several threads.
@@ -157,6 +158,7 @@ class NeighbourRun {
                                       std::span<const std::uint64_t> allowed) const {
     SearchOptions search = options_.search;
     search.k = k;
+    search.with_ids = with_ids_;
     if (!allowed.empty()) {
       search.allowed_slots = allowed;
       search.allowed_numbering = options_.columns->numbering();
@@ -202,6 +204,7 @@ class NeighbourRun {
   std::span<const float> queries_;
   std::size_t length_;
   const LookupOptions& options_;
+  bool with_ids_;
   std::uint64_t points_;
 };
 
@@ -240,7 +243,7 @@ std::vector<LookupResult> lookup(const Collection& collection, std::span<const f
                                  const LookupOptions& options, unsigned threads) {
   check(collection, queries, count, options);
   std::vector<LookupResult> results(count);
-  NeighbourRun(collection, queries, count, options).run(all_of(count), threads, [&](const Answer& answer) {
+  NeighbourRun(collection, queries, count, options, false).run(all_of(count), threads, [&](const Answer& answer) {
     LookupResult& result = results[answer.query];
     result.tokens = token_distribution(answer.votes.neighbours());
     if (options.top != 0 && result.tokens.size() > options.top) result.tokens.resize(options.top);
@@ -264,7 +267,7 @@ std::vector<TokenScore> score(const Collection& collection, std::span<const floa
     scores[q].log_probability = std::max<double>(targets.lm_log_probabilities[q], kAbsentLogProbability);
     if (lambda_of(targets, q) > 0) wanted.push_back(q);
   }
-  NeighbourRun(collection, queries, count, options).run(wanted, threads, [&](const Answer& answer) {
+  NeighbourRun(collection, queries, count, options, false).run(wanted, threads, [&](const Answer& answer) {
     const std::size_t q = answer.query;
     const double knn = token_log_probability(answer.votes.neighbours(), targets.tokens[q]);
     TokenScore& one = scores[q];
@@ -282,7 +285,7 @@ std::vector<QueryResult> neighbours(const Collection& collection, std::span<cons
                                     const LookupOptions& options, unsigned threads) {
   check(collection, queries, count, options);
   std::vector<QueryResult> results(count);
-  const NeighbourRun run(collection, queries, count, options);
+  const NeighbourRun run(collection, queries, count, options, true);
   const std::vector<std::size_t> all = all_of(count);
   parallel_blocks(count, kBlock, threads, [&](std::size_t first, std::size_t last) {
     auto found = run.search(std::span(all).subspan(first, last - first), options.search.k);

@@ -24,6 +24,7 @@ struct LadderScratch {
   std::vector<std::uint32_t> rows;
   std::vector<std::int32_t> sums;
   std::vector<RankedRow> ranked;
+  std::vector<std::uint64_t> words;
 };
 
 // Collects stage reports; costs nothing when nobody asked.
@@ -260,9 +261,16 @@ void rank_exactly(const Generation& generation, RowDistance& distance, std::uint
     const auto row = static_cast<std::uint32_t>(s.candidates[i]);
     s.ranked.push_back({row, distance(matrix, row)});
   }
-  std::sort(s.ranked.begin(), s.ranked.end(), [](const RankedRow& a, const RankedRow& b) {
-    return a.distance != b.distance ? a.distance < b.distance : a.row < b.row;
-  });
+  sort_by_distance(s.ranked, s.words);
+}
+
+void rank_by_codes(std::size_t count, LadderScratch& s) {
+  keep_nearest(s.candidates, count);
+  s.ranked.clear();
+  for (const std::uint64_t candidate : s.candidates)
+    s.ranked.push_back({static_cast<std::uint32_t>(candidate),
+                        s.code.distance_of(static_cast<std::uint32_t>(candidate >> 32))});
+  sort_by_distance(s.ranked, s.words);
 }
 
 }  // namespace
@@ -297,6 +305,9 @@ LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& ge
   // Leading bits order too coarsely to rank by: whole codes over the same coordinates come first.
   if (generation.codes().walks_coarse() && plan.rescores.empty())
     plan.rescores.push_back({plan.walk_width, plan.rerank});
+  const std::uint32_t seen = plan.rescores.empty() ? plan.walk_width : plan.rescores.back().width;
+  plan.ranks_by_codes = !options.exact_distances && seen == plan.rank_width &&
+                        (collection.metric == Metric::l2 || plan.rank_width == collection.dim);
   plan.keep = std::max(plan.keep, plan.rerank);
   plan.pool = std::max({plan.explore, plan.keep, options.k});
   const auto slots = generation.slots();
@@ -338,6 +349,11 @@ RowAnswer search_ladder(const Generation& generation, Metric metric, const Prepa
     width = stage.width;
   }
 
+  if (plan.ranks_by_codes) {
+    rank_by_codes(k, s);
+    answer.rows.assign(s.ranked.begin(), s.ranked.end());
+    return answer;
+  }
   RowDistance distance(generation, metric, query, generation.matrix().dim);
   const std::size_t before = s.candidates.size();
   rank_exactly(generation, distance, plan.rank_width, plan.rerank, s);

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "index/distance_order.h"
 #include "index/generation.h"
 #include "index/prepared_vector.h"
 #include "index/search_types.h"
@@ -53,6 +54,7 @@ struct LadderPlan {
   std::uint32_t keep = 0;         // shortlist after the walk
   std::vector<Stage> rescores;    // wider code stages, ascending
   std::uint32_t rerank = 0;       // candidates ranked exactly
+  bool ranks_by_codes = false;    // instead: see SearchOptions::exact_distances
   std::vector<std::uint32_t> entries;  // rows the walk starts from; empty: the graph's own entry
   std::optional<DeferralRule> deferral;
   std::uint32_t hidden = kNoSlot;  // a row to leave out, see WalkLimits
@@ -63,11 +65,6 @@ struct LadderPlan {
 // fit.
 LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& generation, const SearchOptions& options,
                        const TunedPolicy* tuned = nullptr);
-
-struct RankedRow {
-  std::uint32_t row = 0;
-  float distance = 0;
-};
 
 struct RowAnswer {
   std::vector<RankedRow> rows;       // nearest first, ties to the smaller row

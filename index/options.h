@@ -24,13 +24,6 @@ struct GraphParameters {
   bool operator==(const GraphParameters&) const = default;
 };
 
-// What walks compare: see index/simd/kernels.h.
-enum class WalkCodes : std::uint8_t {
-  automatic = 0,     // measured when graphs are built (index/code_choice.h)
-  whole = 1,         // 7 bits a coordinate
-  leading_bits = 2,  // 4 bits a coordinate; what is found is compared again by whole codes
-};
-
 struct CollectionOptions {
   std::uint32_t dim = 0;                     // D, 1..kMaxDim
   Metric metric = Metric::cosine;
@@ -40,6 +33,7 @@ struct CollectionOptions {
   Rotation rotation = Rotation::none;
   SyncPolicy sync = SyncPolicy::every_write;
   GraphParameters graph;
+  WalkCodes walk_codes = WalkCodes::automatic;
   // Fewer live rows than this: no graph, exact search.
   std::uint32_t exact_below = 5000;
 

@@ -86,11 +86,14 @@ class QueryCode {
   // Key of an empty prefix: keys are base(width) - dot sums for dot and cosine, plain sums for l2. width: one of the
   // quantizer's.
   std::int64_t base(std::uint32_t width) const;
+  // The distance (see Metric) that a key over all coded coordinates stands for, with the rounding of both codes.
+  float distance_of(std::uint32_t key) const { return static_cast<float>((key - subtract_) * unit_ + add_); }
 
  private:
   std::vector<std::uint8_t> code_;
   bool l2_ = true;
   double numerator_ = 0;             // (bound) in units of the dot sum
+  double subtract_ = 0, unit_ = 1, add_ = 0;  // from keys to distances
   // Per width: the sum of q_j * offset_j over the prefix, in units of the dot sum.
   std::vector<std::pair<std::uint32_t, double>> offset_dots_;
 };

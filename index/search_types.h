@@ -34,6 +34,10 @@ struct SearchOptions {
   std::string encoder;                         // of the query; empty: the one that was calibrated
   std::string filter_name;                     // of allowed_slots, as it was calibrated
   bool explain = false;                        // fill SearchResult::stages
+  // false: the answer is ranked by codes where they hold all coordinates that rank; distances carry their rounding, and
+  // no stored row is read. For kNN-LM, whose softmax is smoother than that.
+  bool exact_distances = true;
+  bool with_ids = true;                        // false: hits carry no id and no version, a wait less for each
   // Warm start: the walk begins at these rows (those of them that the graph holds) instead of the graph's own entry.
   std::span<const Slot> entry_slots;
   // Only slots whose bit is set may be returned; empty: all. Bit i of word i / 64 is slot i.

@@ -85,6 +85,7 @@ class Tuning {
     const CollectionOptions& options = collection_.options();
     const PolicySpace space = collection_.policy_space(request_.k);
     report_.graph_width = report_.proposed_width = space.walk_width;
+    report_.walk_codes = space.coarse ? WalkCodes::leading_bits : WalkCodes::whole;
     report_.shortlist = std::max(request_.k + 50, 3 * request_.k);
     if (options.rotation != Rotation::none) {
       report_.reasons.push_back(

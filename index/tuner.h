@@ -43,6 +43,7 @@ struct TuningReport {
   PolicyFigures default_on_c;  // what searches did before
   double default_cost_on_c = 0;
   std::uint32_t graph_width = 0;     // walked now
+  WalkCodes walk_codes = WalkCodes::whole;  // compared now
   std::uint32_t proposed_width = 0;  // equal: there is nothing to gain
   std::uint32_t shortlist = 0;
   std::vector<WidthCeiling> ceilings;  // ascending; empty where prefixes are not probed

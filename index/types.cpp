@@ -60,6 +60,21 @@ SyncPolicy parse_sync_policy(std::string_view text) {
   unknown_word("sync policy", text, "every_write, interval");
 }
 
+std::string_view to_string(WalkCodes codes) {
+  switch (codes) {
+    case WalkCodes::automatic: return "auto";
+    case WalkCodes::whole: return "whole";
+    case WalkCodes::leading_bits: return "leading_bits";
+  }
+  return "unknown";
+}
+
+WalkCodes parse_walk_codes(std::string_view text) {
+  for (const WalkCodes c : {WalkCodes::automatic, WalkCodes::whole, WalkCodes::leading_bits})
+    if (text == to_string(c)) return c;
+  unknown_word("walk codes", text, "auto, whole, leading_bits");
+}
+
 float score_from_distance(Metric metric, float distance) {
   switch (metric) {
     case Metric::l2: return std::sqrt(distance > 0 ? distance : 0.0f);

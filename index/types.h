@@ -32,6 +32,13 @@ enum class Rotation : std::uint8_t { none = 0, pca = 1 };
 // interval: within a second after it, so a power cut (not a crash of the program) may lose the last second.
 enum class SyncPolicy : std::uint8_t { every_write = 0, interval = 1 };
 
+// What walks compare: see index/simd/kernels.h.
+enum class WalkCodes : std::uint8_t {
+  automatic = 0,     // measured when graphs are built (index/code_choice.h)
+  whole = 1,         // 7 bits a coordinate
+  leading_bits = 2,  // 4 bits a coordinate; what is found is compared again by whole codes
+};
+
 std::string_view to_string(Metric metric);      // "l2", "dot", "cosine"
 std::string_view to_string(ScalarType type);    // "float32", "float16"
 std::string_view to_string(Rotation rotation);  // "none", "pca"
@@ -40,6 +47,8 @@ ScalarType parse_scalar_type(std::string_view text);
 Rotation parse_rotation(std::string_view text);
 std::string_view to_string(SyncPolicy policy);  // "every_write", "interval"
 SyncPolicy parse_sync_policy(std::string_view text);
+std::string_view to_string(WalkCodes codes);  // "auto", "whole", "leading_bits"
+WalkCodes parse_walk_codes(std::string_view text);
 
 // What users see for an internal distance (Qdrant's convention): l2 -> sqrt (smaller is nearer),
 // dot and cosine -> the similarity (larger is nearer).

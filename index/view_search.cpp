@@ -85,11 +85,13 @@ class ViewSearch {
         if (filter.allows(tail.row(i).slot)) merged.push_back({d, true, i});
       if (tail.size() == upto) break;
     }
-    std::sort(merged.begin(), merged.end(), [](const Candidate& a, const Candidate& b) {
-      if (a.distance != b.distance) return a.distance < b.distance;
-      return a.in_tail != b.in_tail ? b.in_tail : a.number < b.number;
-    });
-    if (!hits.empty()) drop_older_versions(merged);
+    if (!hits.empty()) {  // else the answer's own order
+      std::sort(merged.begin(), merged.end(), [](const Candidate& a, const Candidate& b) {
+        if (a.distance != b.distance) return a.distance < b.distance;
+        return a.in_tail != b.in_tail ? b.in_tail : a.number < b.number;
+      });
+      drop_older_versions(merged);
+    }
     if (merged.size() > search_.k) merged.resize(search_.k);
     if (search_.explain && seen > 0) answer.stages.push_back(tail_report(query.width, seen, hits.size()));
     return merged;
@@ -129,8 +131,10 @@ class ViewSearch {
     Hit hit;
     const std::uint32_t value = c.in_tail ? view_.tail->row(c.number).value : generation_.value(c.number);
     hit.slot = slot_of(c);
-    hit.id = point(c).id();
-    hit.version = point(c).version();
+    if (search_.with_ids) {
+      hit.id = point(c).id();
+      hit.version = point(c).version();
+    }
     hit.distance = c.distance;
     hit.score = score_from_distance(options_.metric, c.distance);
     if (value != kNoValue) hit.value = value;
@@ -144,7 +148,7 @@ class ViewSearch {
     // What a hit needs of its point lies anywhere in three arrays: for large k that is thousands of waits.
     constexpr std::size_t kAhead = 8;
     for (std::size_t i = 0; i < merged.size(); ++i) {
-      if (i + kAhead < merged.size() && !merged[i + kAhead].in_tail) generation_.prefetch_point(merged[i + kAhead].number);
+      if (i + kAhead < merged.size() && !merged[i + kAhead].in_tail) generation_.prefetch_hit(merged[i + kAhead].number, search_.with_ids);
       result.hits.push_back(make_hit(merged[i]));
     }
     result.stages = std::move(answer.stages);

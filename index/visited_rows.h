@@ -1,7 +1,6 @@
 #pragma once
 // Which rows a walk has met.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -20,19 +19,15 @@ class VisitedRows {
       for (const std::uint32_t row : met_) bits_[row / 8] = 0;
     }
     met_.clear();
-    none_ = static_cast<std::uint32_t>(rows);
-    met_.push_back(none_);  // what padding links stand for
-    bits_[none_ / 8] = static_cast<std::uint8_t>(1u << none_ % 8);
   }
   // Copies the rows not met before to `out` (room for `count`) and marks them. Without branches: whether a
   // neighbour is new is a coin toss that no predictor learns.
   std::size_t take_new(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
-    // Locals: a store through a byte pointer could change the members, so they would be read again each time.
+    // A local: a store through a byte pointer could change the member, so it would be read again each time.
     std::uint8_t* const bits = bits_.data();
-    const std::uint32_t none = none_;
     std::size_t n = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      const std::uint32_t row = std::min(rows[i], none);
+      const std::uint32_t row = rows[i];
       const std::uint32_t byte = bits[row / 8], bit = 1u << row % 8;
       out[n] = row;
       n += (byte & bit) == 0;
@@ -45,7 +40,6 @@ class VisitedRows {
  private:
   std::vector<std::uint8_t> bits_;
   std::vector<std::uint32_t> met_;
-  std::uint32_t none_ = 0;
 };
 
 }  // namespace nestor::index

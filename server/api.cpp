@@ -49,7 +49,9 @@ Api::Api(storage::Database& database, RequestLimits limits, ApiSurroundings arou
   add_service_routes(router_, context_);
   add_alias_routes(router_, context_);
   add_cluster_routes(router_, context_);
+  add_calibration_routes(router_, context_);
   add_certificate_routes(router_, context_);
+  add_tuning_routes(router_, context_);
   add_collection_routes(router_, context_);
   add_point_read_routes(router_, context_);
   add_point_write_routes(router_, context_);

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "server/calibration_jobs.h"
+#include "server/background_jobs.h"
 #include "server/catalog.h"
 #include "server/gatekeeper.h"
 #include "server/certificate_monitor.h"
@@ -28,7 +28,7 @@ struct Context {
   RequestLimits limits;
   Metrics metrics;
   CertificateMonitor monitor{};
-  CalibrationJobs calibrations{};
+  BackgroundJobs jobs{};
   std::atomic<bool> ready{true};  // false while stopping: load balancers look elsewhere
 };
 

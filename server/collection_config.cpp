@@ -61,10 +61,11 @@ void read_hnsw(const JsonValue& object, index::GraphParameters& graph) {
 void read_matryoshka(const JsonValue& parameters, index::CollectionOptions& options) {
   const auto ladder = field(parameters, "matryoshka");
   if (!ladder) return;
-  allow_fields(*ladder, "matryoshka", {"widths", "graphs", "rotation", "sync"});
+  allow_fields(*ladder, "matryoshka", {"widths", "graphs", "rotation", "sync", "walk_codes"});
   if (const auto widths = field(*ladder, "widths")) options.widths = integer_list(*widths, "widths");
   if (const auto graphs = field(*ladder, "graphs")) options.graphs = integer_list(*graphs, "graphs");
   if (const auto rotation = string_field(*ladder, "rotation")) options.rotation = index::parse_rotation(*rotation);
+  if (const auto codes = string_field(*ladder, "walk_codes")) options.walk_codes = index::parse_walk_codes(*codes);
   if (const auto sync = string_field(*ladder, "sync")) options.sync = index::parse_sync_policy(*sync);
 }
 
@@ -123,6 +124,8 @@ json echo_vectors(const index::CollectionOptions& options, const json& attribute
   parameters["matryoshka"] = {
       {"widths", options.widths}, {"graphs", options.graphs}, {"rotation", index::to_string(options.rotation)}};
   if (options.sync != index::SyncPolicy::every_write) parameters["matryoshka"]["sync"] = index::to_string(options.sync);
+  if (options.walk_codes != index::WalkCodes::automatic)
+    parameters["matryoshka"]["walk_codes"] = index::to_string(options.walk_codes);
   if (name.empty()) return parameters;
   return json{{name, std::move(parameters)}};
 }

@@ -26,7 +26,9 @@ index::Stage read_stage(const JsonValue& value) {
 
 void read_ladder(const JsonValue& ladder, index::SearchOptions& search) {
   allow_fields(ladder, "matryoshka",
-               {"width", "stages", "explain", "target_recall", "max_latency_ms", "encoder", "distance_gap"});
+               {"width", "stages", "explain", "target_recall", "max_latency_ms", "encoder", "distance_gap",
+                "exact_distances"});
+  search.exact_distances = bool_field(ladder, "exact_distances").value_or(true);
   if (const auto gap = number_field(ladder, "distance_gap")) {
     if (!(*gap >= 0 && *gap <= 100)) validation_error("params.matryoshka.distance_gap", "must be from 0 to 100");
     search.distance_gap = static_cast<float>(*gap);

@@ -69,6 +69,7 @@ class ByteReader {
     return taken;
   }
 
+  std::size_t left() const { return rest_.size(); }
   void expect_end() const {
     if (!rest_.empty())
       throw index::Error(index::ErrorCode::data_loss,

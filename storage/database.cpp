@@ -203,7 +203,8 @@ std::shared_ptr<Collection> Database::create_collection(const std::string& name,
   return impl_->served.emplace(name, std::move(entry)).first->second.collection;
 }
 
-void Database::change_graphs(const std::string& name, const std::vector<std::uint32_t>& graphs) {
+void Database::change_graphs(const std::string& name, const std::vector<std::uint32_t>& graphs,
+                             index::WalkCodes walk_codes) {
   const std::lock_guard change(impl_->change_mutex);
   std::string own;
   Served entry;
@@ -220,7 +221,7 @@ void Database::change_graphs(const std::string& name, const std::vector<std::uin
     impl_->served.erase(own);
   }
   try {
-    entry.home->records()->write_graphs(graphs);
+    entry.home->records()->write_graphs(graphs, walk_codes);
     entry = {};  // closes its files
     entry = impl_->open_one(own);
   } catch (const std::exception& error) {

@@ -69,9 +69,11 @@ class Database {
   // Throws already_exists (also when the name belongs to a damaged one or is an alias), invalid_argument.
   std::shared_ptr<Collection> create_collection(const std::string& name, const CollectionOptions& options,
                                                 const std::string& attributes = "{}");
-  // Which widths of a collection get a graph from its next build on; until then its searches are exact. Nobody else may
-  // hold the collection meanwhile. Throws not_found, invalid_argument, failed_precondition while it is held.
-  void change_graphs(const std::string& name, const std::vector<std::uint32_t>& graphs);
+  // Which widths of a collection get a graph from its next build on and what its walks compare; until then its searches
+  // are exact. Nobody else may hold the collection meanwhile. Throws not_found, invalid_argument, failed_precondition
+  // while it is held.
+  void change_graphs(const std::string& name, const std::vector<std::uint32_t>& graphs,
+                     index::WalkCodes walk_codes = index::WalkCodes::automatic);
   // `name` may be an alias. Throws not_found: "Collection `NAME` doesn't exist!"; data_loss with the reason for a
   // damaged one.
   std::shared_ptr<Collection> collection(const std::string& name) const;

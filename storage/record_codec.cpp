@@ -205,6 +205,7 @@ std::string encode_collection(const CollectionRecord& record) {
   append_list(out, options.graphs);
   append_little(out, static_cast<std::uint32_t>(record.attributes.size()));
   out += record.attributes;
+  if (options.walk_codes != index::WalkCodes::automatic) append_little(out, static_cast<std::uint8_t>(options.walk_codes));
   append_little(out, checksum_of(out));
   return out;
 }
@@ -230,6 +231,7 @@ CollectionRecord decode_collection(std::string_view bytes) {
   options.widths = read_list(in);
   options.graphs = read_list(in);
   record.attributes = in.take(in.little<std::uint32_t>());
+  if (in.left() > 8) options.walk_codes = read_enum(in, index::WalkCodes::leading_bits, "walk codes");
   in.take(8);
   in.expect_end();
   try {

@@ -19,7 +19,7 @@
 // Collection:    u32 layout (1), u32 dim, u8 metric, u8 scalar type, u8 rotation, u8 sync policy, u32 max_links,
 //                u32 candidates_at_build, u64 seed, u32 exact_below, u32 count and so many u32 widths,
 //                u32 count and so many u32 graphs, u32 length and so many bytes of attributes,
-//                u64 XXH3 of everything before it.
+//                u8 walk codes (absent: automatic), u64 XXH3 of everything before it.
 //
 // Decoders never read out of bounds; bytes that no encoder writes throw Error data_loss.
 

@@ -220,9 +220,10 @@ std::optional<index::TunedPolicy> RocksStore::read_tuned_policy() const {
   return bytes ? std::optional(decode_tuned_policy(*bytes)) : std::nullopt;
 }
 
-void RocksStore::write_graphs(const std::vector<std::uint32_t>& graphs) {
+void RocksStore::write_graphs(const std::vector<std::uint32_t>& graphs, index::WalkCodes walk_codes) {
   index::CollectionOptions options = impl_->record.options;
   options.graphs = graphs;
+  options.walk_codes = walk_codes;
   const std::string record = encode_collection({options.validated(), impl_->record.attributes});
   const std::lock_guard write_lock(impl_->write_mutex);
   impl_->check_writable();

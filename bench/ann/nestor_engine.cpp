@@ -43,14 +43,22 @@ index::CollectionOptions NestorEngine::options_for(const EngineInput& input) con
   options.rotation = setup_.rotation.value_or(input.nested ? index::Rotation::none : index::Rotation::pca);
   options.widths = setup_.widths;
   options.graphs = setup_.graphs;
+  options.graph = setup_.graph;
+  options.walk_codes = setup_.walk_codes;
   options.exact_below = 1;  // small sets are here to be compared, too
   return options.validated();
 }
 
 std::string NestorEngine::cache_key(const EngineInput& input) const {
   const index::CollectionOptions options = options_for(input);
-  return "nestor-w" + list(options.widths) + "-g" + list(options.graphs) + "-" +
-         std::string(index::to_string(options.scalar_type)) + "-" + std::string(index::to_string(options.rotation));
+  std::string key = "nestor-w" + list(options.widths) + "-g" + list(options.graphs) + "-" +
+                    std::string(index::to_string(options.scalar_type)) + "-" +
+                    std::string(index::to_string(options.rotation));
+  if (setup_.walk_codes != index::WalkCodes::automatic)
+    key += setup_.walk_codes == index::WalkCodes::whole ? "-whole" : "-leading";
+  if (!(options.graph == index::GraphParameters{}))
+    key += "-M" + std::to_string(options.graph.max_links) + "-ef" + std::to_string(options.graph.candidates_at_build);
+  return key;
 }
 
 std::string NestorEngine::description() const {

@@ -18,6 +18,8 @@ struct NestorSetup {
   index::Residency residency = index::Residency::all_codes;
   std::optional<index::ScalarType> scalar_type;  // none: float16 where the data is exact in it, else float32
   std::optional<index::Rotation> rotation;       // none: pca for data that is not nested
+  index::WalkCodes walk_codes = index::WalkCodes::automatic;
+  index::GraphParameters graph;
   NestorGrid grid;
 };
 

@@ -52,7 +52,7 @@ Options parse_options(int argc, char** argv) {
   options.data.shared = std::filesystem::path(NESTOR_SOURCE_DIR) / ".." / "shared";
   options.engines = all_engines();
   options.work = "bench-work";
-  std::string threads = "1", build_threads = "all", scalar = "auto", rotation = "auto", resident = "codes";
+  std::string threads = "1", build_threads = "all", scalar = "auto", rotation = "auto", resident = "codes", walk_codes = "auto";
   std::vector<std::string> rebuild;
 
   app.add_option(
@@ -116,6 +116,12 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--resident", resident,
                  "what of Nestor's index is copied to memory: codes, or walk: only what walks read")
       ->check(CLI::IsMember({"codes", "walk"}));
+  app.add_option("--walk-codes", walk_codes, "what walks compare: whole codes, leading bits, or what is measured good")
+      ->check(CLI::IsMember({"auto", "whole", "leading"}))
+      ->group("Nestor");
+  app.add_option("--max-links", options.nestor.graph.max_links, "M of Nestor's graphs")->group("Nestor");
+  app.add_option("--ef-construction", options.nestor.graph.candidates_at_build, "candidates at build of Nestor's graphs")
+      ->group("Nestor");
   app.add_option("--scalar", scalar, "stored rows; auto: float16 where the data is exact in it")
       ->check(CLI::IsMember({"auto", "float32", "float16"}))
       ->group("Nestor");
@@ -153,6 +159,8 @@ Options parse_options(int argc, char** argv) {
     std::exit(app.exit(error));
   }
   if (resident == "walk") options.nestor.residency = index::Residency::walk_codes;
+  if (walk_codes == "whole") options.nestor.walk_codes = index::WalkCodes::whole;
+  if (walk_codes == "leading") options.nestor.walk_codes = index::WalkCodes::leading_bits;
   if (scalar != "auto") options.nestor.scalar_type = index::parse_scalar_type(scalar);
   if (rotation != "auto") options.nestor.rotation = index::parse_rotation(rotation);
   options.rebuild.insert(rebuild.begin(), rebuild.end());

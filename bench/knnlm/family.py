@@ -85,10 +85,11 @@ def reading(data, store, settings, rounds, batch, k):
         for share in (0.1, 0.3, 0.5) if name == best else (0.5,):
             ways.append(Way(f"gate by {name}, {share:.0%}", looked_up(data, store, k, temperature, gated(share, name))))
     ways.append(Way("gate 30%, eta 0.1", looked_up(data, store, k, temperature, gated(0.3), eta=0.1)))
-    for minimum, share in ((1, 0), (64, 0), (256, 0), (256, 0.3)):
-        automaton = nestor.RetoMaton(store, k=k, min_knns=minimum)
+    for minimum, share, eta in ((1, 0, 0), (64, 0, 0), (256, 0, 0), (256, 0.3, 0), (256, 0.1, 0.1), (256, 0.3, 0.1)):
+        automaton = nestor.RetoMaton(store, k=k, min_knns=minimum, eta=eta, temp=temperature)
         weights = gated(share) if share else constant
-        ways.append(Way(f"pointers while {minimum}" + (f", gate {share:.0%}" if share else ""),
+        ways.append(Way(f"pointers while {minimum}" + (f", gate {share:.0%}" if share else "") +
+                        (f", eta {eta}" if eta else ""),
                         followed(data, store, k, temperature, weights, automaton)))
     first = data.tuned
     last = min(len(data.queries), first + rounds * batch)

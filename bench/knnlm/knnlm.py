@@ -11,6 +11,7 @@ sgemm (OpenBLAS when that is its BLAS) and Faiss Flat, which is sgemm as well.
 Let nothing else run; where something does, trust ratios, not rates.
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import sys
@@ -105,7 +106,9 @@ def main():
         family.dispersion(data)
     if arguments.only == ["dispersion"]:
         return
-    with tempfile.TemporaryDirectory() as directory, nestor.Database(directory, background_builds=False) as database:
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        database = stack.enter_context(nestor.Database(directory, background_builds=False))
         store = database.create_datastore("keys", data.dim, exact_below=1000)
         began = time.perf_counter()
         store.append(data.keys, data.values)
@@ -113,7 +116,14 @@ def main():
         report = store.build()
         settings = {}
         if wants("compare"):
-            methods = [sgemm_method(data), *nestor_methods(data, store, threads)]
+            lean_directory = stack.enter_context(tempfile.TemporaryDirectory())
+            with nestor.Database(lean_directory, background_builds=False) as other:
+                smaller = other.create_datastore("keys", data.dim, exact_below=1000, walk_codes="leading_bits")
+                smaller.append(data.keys, data.values)
+                smaller.build()
+                del smaller
+            other = stack.enter_context(nestor.Database(lean_directory, background_builds=False, resident="walk"))
+            methods = [sgemm_method(data), *nestor_methods(data, store, threads, other.datastore("keys"))]
             methods += [] if "faiss" in arguments.without else faiss_methods(data, left_out)
             methods += [] if "hnswlib" in arguments.without else hnswlib_method(data, threads, left_out)
             for k in arguments.k:

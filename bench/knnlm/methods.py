@@ -64,16 +64,23 @@ def sgemm_method(data):
     return Method("exact, NumPy's sgemm (float32)", search, memory=keys.nbytes)
 
 
-def nestor_methods(data, store, threads):
-    """Options by name; {k} stands for the k of the comparison."""
+def nestor_methods(data, store, threads, lean=None):
+    """Options by name; ef is a share of the k of the comparison. lean: the same rows with walks over leading bits, opened
+    so that only what walks read is copied to memory; the rest is pages of the file."""
     widths = store.collection.info()["widths"]
     policies = [("Nestor", {}, None), ("Nestor ef=k/4", {"ef": 0.25}, {1024}), ("Nestor ef=k/2", {"ef": 0.5}, {1024}),
                 ("Nestor ef=k", {"ef": 1.0}, None), ("Nestor ef=2k", {"ef": 2.0}, None),
                 ("Nestor eta=0.01", {"eta": 0.01}, {1024}), ("Nestor eta=0.1", {"eta": 0.1}, {1024})]
     policies += [(f"Nestor width {w}", {"width": w}, None) for w in widths[-3:-1]]
+    policies += [("Nestor by codes", {"exact_distances": False}, None),
+                 ("Nestor by codes ef=k/2", {"ef": 0.5, "exact_distances": False}, {1024}),
+                 ("Nestor by codes ef=k/4", {"ef": 0.25, "exact_distances": False}, {1024}),
+                 ("Nestor by codes ef=k", {"ef": 1.0, "exact_distances": False}, None)]
     policies += [("Nestor, exact scan", {"exact": True}, None)]
-    memory = store.collection.info()["memory"]
-    resident = memory["links"] + memory["codes"] + memory["mapped_codes"] + memory["ids"]
+    policies = [(name, options, ks, store) for name, options, ks in policies]
+    if lean:
+        policies += [("Nestor lean", {}, None, lean), ("Nestor lean by codes", {"exact_distances": False}, None, lean),
+                     ("Nestor lean by codes ef=k/2", {"ef": 0.5, "exact_distances": False}, {1024}, lean)]
 
     def options_of(options, k):
         options = dict(options)
@@ -81,12 +88,15 @@ def nestor_methods(data, store, threads):
             options["ef"] = max(16, int(options["ef"] * k))
         return options
 
-    for name, options, ks in policies:
-        def score(queries, first, temperature, lam, k, options=options):
+    for name, options, ks, store in policies:
+        memory = store.collection.info()["memory"]
+        resident = memory["links"] + memory["codes"] + memory["ids"]
+
+        def score(queries, first, temperature, lam, k, options=options, store=store):
             return store.score(queries, data.targets[first:first + len(queries)], data.lm[first:first + len(queries)],
                                lam, k, temperature, threads=threads.count, **options_of(options, k))
 
-        def search(queries, k, options=options):
+        def search(queries, k, options=options, store=store):
             plain = {key: value for key, value in options_of(options, k).items() if key != "eta"}
             return store.search(queries, k, threads=threads.count, **plain)
 

@@ -64,6 +64,10 @@ void add_choices(CLI::App& command, CollectionChoices& choices) {
                   "Stored as float32 or float16 [float16 when the file is float16 or uint8, "
                   "exact for l2 and dot; else float32]")
       ->type_name("NAME");
+  command
+      .add_option("--walk-codes", choices.walk_codes,
+                  "What walks compare: whole codes, leading_bits (half the memory), or auto: measured [auto]")
+      ->type_name("NAME");
   command.add_option("--max-links", choices.max_links, "Links per point in a graph, HNSW's M [16]")->type_name("N");
   command
       .add_option("--candidates-at-build", choices.candidates_at_build,

@@ -29,6 +29,7 @@ void apply(const CollectionChoices& choices, CollectionOptions& options) {
   if (choices.metric) options.metric = index::parse_metric(*choices.metric);
   if (choices.rotation) options.rotation = index::parse_rotation(*choices.rotation);
   if (choices.scalar_type) options.scalar_type = index::parse_scalar_type(*choices.scalar_type);
+  if (choices.walk_codes) options.walk_codes = index::parse_walk_codes(*choices.walk_codes);
   if (choices.max_links) options.graph.max_links = *choices.max_links;
   if (choices.candidates_at_build) options.graph.candidates_at_build = *choices.candidates_at_build;
 }

@@ -18,7 +18,7 @@ namespace nestor::client {
 // What the user asked for; what is not given stays as the collection (or the default) has it.
 struct CollectionChoices {
   std::string widths, graphs;  // "32,64"
-  std::optional<std::string> metric, rotation, scalar_type;
+  std::optional<std::string> metric, rotation, scalar_type, walk_codes;
   std::optional<std::uint32_t> max_links, candidates_at_build;
 };
 

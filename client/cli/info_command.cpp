@@ -120,6 +120,7 @@ nlohmann::json to_json(const std::string& name, const index::Collection& collect
           {"metric", to_string(options.metric)},
           {"scalar_type", to_string(options.scalar_type)},
           {"rotation", to_string(options.rotation)},
+          {"walk_codes", to_string(options.walk_codes)},
           {"widths", options.widths},
           {"graphs", options.graphs},
           {"max_links", options.graph.max_links},

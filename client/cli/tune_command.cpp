@@ -40,16 +40,25 @@ constexpr const char* kExamples =
     "  nestor tune --collection books --queries q.npy --latency-ms 0.2\n"
     "      ... the deepest one of which 95 % of the queries stayed within it\n"
     "  nestor tune --collection books --queries q.npy --recall 0.99 --rebuild\n"
-    "      builds the graph at the proposed width, too, and keeps it where it is cheaper\n"
+    "      builds the graph at the proposed width, and over the other kind of codes, and keeps what is cheapest\n"
     "\n"
     "A choice, not a promise: half of the queries choose, the other half say what the choice is worth. For a promise "
     "see\n"
     "nestor calibrate.";
 
-// What a rebuild came to.
-struct Rebuild {
-  std::uint32_t from = 0, to = 0;
-  double cost_before = 0, cost_after = 0;
+// What graphs are built over.
+struct GraphChoice {
+  std::vector<std::uint32_t> graphs;
+  index::WalkCodes walk_codes = index::WalkCodes::automatic;
+
+  bool operator==(const GraphChoice&) const = default;
+};
+
+// Another choice, built and measured.
+struct Attempt {
+  std::uint32_t graph_width = 0;
+  index::WalkCodes walk_codes = index::WalkCodes::whole;
+  double recall = 0, cost = 0;
   bool kept = false;
 };
 
@@ -59,7 +68,7 @@ void add_figures(TextTable& table, const std::string& name, const index::PolicyF
              fixed(cost, 0), fixed(figures.microseconds / 1000, 3)});
 }
 
-void print_text(const Arguments& a, const TuningReport& report, const std::optional<Rebuild>& rebuild) {
+void print_text(const Arguments& a, const TuningReport& report, const std::vector<Attempt>& attempts) {
   std::cout << "Collection \"" << a.collection << "\", k = " << a.k << ": " << report.on_a_queries
             << (a.queries.path.empty() ? " rows" : " queries") << " choose among " << report.tried << " policies, "
             << report.on_c_queries << " report\n\n";
@@ -73,15 +82,20 @@ void print_text(const Arguments& a, const TuningReport& report, const std::optio
   if (a.queries.path.empty())
     std::cout << "Warning: no queries were given, rows of the collection stood in for them; queries may lie farther "
                  "from the rows.\n";
-  if (rebuild)
-    std::cout << "Rebuilt with the graph at " << rebuild->to << " coordinates: cost " << fixed(rebuild->cost_after, 0)
-              << " instead of " << fixed(rebuild->cost_before, 0)
-              << (rebuild->kept
-                      ? ", kept.\n"
-                      : " or too little recall, so the graph is at " + std::to_string(rebuild->from) + " again.\n");
+  for (const Attempt& attempt : attempts)
+    std::cout << "Built with the graph at " << attempt.graph_width << " coordinates, walks comparing "
+              << (attempt.walk_codes == index::WalkCodes::whole ? "whole codes" : "leading bits") << ": recall "
+              << fixed(attempt.recall, 4) << ", cost " << fixed(attempt.cost, 0)
+              << (attempt.kept ? "; kept.\n" : "; not kept.\n");
+  if (!attempts.empty())
+    std::cout << "In force: the graph at " << report.graph_width << " coordinates, walks compare "
+              << (report.walk_codes == index::WalkCodes::whole ? "whole codes" : "leading bits") << ".\n";
   else if (report.proposed_width != report.graph_width)
     std::cout << "Proposed: a graph at " << report.proposed_width << " instead of " << report.graph_width
               << " coordinates; --rebuild builds it and keeps it where it is cheaper.\n";
+  else
+    std::cout << "Walks compare " << (report.walk_codes == index::WalkCodes::whole ? "whole codes" : "leading bits")
+              << "; --rebuild tries the other kind and keeps what is cheaper.\n";
   if (a.dry_run) std::cout << "Nothing was stored (--dry-run).\n";
 }
 
@@ -93,7 +107,7 @@ nlohmann::json figures_json(const index::PolicyFigures& f, double cost) {
           {"microseconds_p95", f.microseconds}};
 }
 
-void print_json(const Arguments& a, const TuningReport& report, const std::optional<Rebuild>& rebuild) {
+void print_json(const Arguments& a, const TuningReport& report, const std::vector<Attempt>& attempts) {
   nlohmann::json ceilings = nlohmann::json::array();
   for (const index::WidthCeiling& c : report.ceilings) ceilings.push_back({{"width", c.width}, {"recall", c.recall}});
   const index::SearchPolicy& policy = report.chosen.policy;
@@ -106,16 +120,17 @@ void print_json(const Arguments& a, const TuningReport& report, const std::optio
       {"queries", {report.on_a_queries, report.on_c_queries}},
       {"graph_width", report.graph_width},
       {"proposed_width", report.proposed_width},
+      {"walk_codes", to_string(report.walk_codes)},
       {"shortlist", report.shortlist},
       {"ceilings", std::move(ceilings)},
       {"reasons", report.reasons},
       {"stored", !a.dry_run}};
-  if (rebuild)
-    json["rebuild"] = {{"from", rebuild->from},
-                       {"to", rebuild->to},
-                       {"cost_before", rebuild->cost_before},
-                       {"cost_after", rebuild->cost_after},
-                       {"kept", rebuild->kept}};
+  for (const Attempt& attempt : attempts)
+    json["rebuilds"].push_back({{"graph_width", attempt.graph_width},
+                                {"walk_codes", to_string(attempt.walk_codes)},
+                                {"recall", attempt.recall},
+                                {"cost", attempt.cost},
+                                {"kept", attempt.kept}});
   std::cout << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
 }
 
@@ -138,13 +153,12 @@ class Tune {
       return;
     }
     TuningReport report = measure();
-    std::optional<Rebuild> rebuild;
-    if (a_.rebuild && report.proposed_width != report.graph_width) rebuild = try_width(report);
+    if (a_.rebuild) try_others(report);
     if (!a_.dry_run) collection_->use_tuned_policy(report.chosen);
     if (a_.json)
-      print_json(a_, report, rebuild);
+      print_json(a_, report, attempts_);
     else
-      print_text(a_, report, rebuild);
+      print_text(a_, report, attempts_);
   }
 
  private:
@@ -167,28 +181,35 @@ class Tune {
     return report;
   }
 
-  // Leaves the cheaper of the two graphs in force and its report in `report`.
-  Rebuild try_width(TuningReport& report) {
-    const std::vector<std::uint32_t> before = collection_->options().graphs;
-    Rebuild rebuild{report.graph_width, report.proposed_width, report.cost_on_c, 0, false};
-    std::vector<std::uint32_t> graphs;
-    for (const std::uint32_t width : before)
-      if (width < rebuild.to) graphs.push_back(width);
-    graphs.push_back(rebuild.to);
-    build_with(graphs);
-    const TuningReport after = measure();
-    rebuild.cost_after = after.cost_on_c;
-    rebuild.kept = (after.reached || !report.reached) && rebuild.cost_after < rebuild.cost_before;
-    if (rebuild.kept)
+  // The proposed width first, then the other kind of codes at the better width. Leaves the cheapest in force and its
+  // report in `report`.
+  void try_others(TuningReport& report) {
+    GraphChoice best{collection_->options().graphs, collection_->options().walk_codes}, built = best;
+    const auto attempt = [&](const GraphChoice& choice) {
+      build_with(choice);
+      built = choice;
+      const TuningReport after = measure();
+      const bool kept = (after.reached || !report.reached) && after.cost_on_c < report.cost_on_c;
+      attempts_.push_back({after.graph_width, after.walk_codes, 1 - after.on_c.loss, after.cost_on_c, kept});
+      if (!kept) return;
       report = after;
-    else
-      build_with(before);
-    return rebuild;
+      best = choice;
+    };
+    if (report.proposed_width != report.graph_width) {
+      GraphChoice other{{}, best.walk_codes};
+      for (const std::uint32_t width : best.graphs)
+        if (width < report.proposed_width) other.graphs.push_back(width);
+      other.graphs.push_back(report.proposed_width);
+      attempt(other);
+    }
+    attempt({best.graphs,
+             report.walk_codes == index::WalkCodes::whole ? index::WalkCodes::leading_bits : index::WalkCodes::whole});
+    if (built != best) build_with(best);
   }
 
-  void build_with(const std::vector<std::uint32_t>& graphs) {
+  void build_with(const GraphChoice& choice) {
     collection_.reset();
-    database_->change_graphs(a_.collection, graphs);
+    database_->change_graphs(a_.collection, choice.graphs, choice.walk_codes);
     collection_ = database_->collection(a_.collection);
     index::BuildOptions options;
     options.threads = a_.threads;
@@ -202,6 +223,7 @@ class Tune {
   std::optional<QueryRows> queries_;
   std::unique_ptr<storage::Database> database_;
   std::shared_ptr<index::Collection> collection_;
+  std::vector<Attempt> attempts_;
 };
 
 }  // namespace
@@ -225,8 +247,8 @@ void add_tune_command(CLI::App& app) {
       ->check(CLI::Range(0.001, 3.6e6).description(""))
       ->excludes(recall);
   command->add_option("-k", a->k, "Neighbours per query")->type_name("N")->capture_default_str();
-  auto* rebuild =
-      command->add_flag("--rebuild", a->rebuild, "Build the graph at the proposed width; keep it where it is cheaper");
+  auto* rebuild = command->add_flag("--rebuild", a->rebuild,
+                                    "Build at the proposed width and over the other codes; keep the cheapest");
   command->add_option("--seed", a->seed, "Of the random split")->type_name("N")->capture_default_str();
   command->add_option("--threads", a->threads, "Threads [all cores]")
       ->type_name("N")

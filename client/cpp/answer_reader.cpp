@@ -155,6 +155,7 @@ index::CollectionInfo read_info(const json& result) {
     info.options.widths = nested->value("widths", std::vector<std::uint32_t>{});
     info.options.graphs = nested->value("graphs", std::vector<std::uint32_t>{});
     info.options.rotation = index::parse_rotation(nested->value("rotation", "none"));
+    info.options.walk_codes = index::parse_walk_codes(nested->value("walk_codes", "auto"));
   }
   info.options.graph.max_links = config.at("hnsw_config").value("m", 16u);
   info.options.graph.candidates_at_build = config.at("hnsw_config").value("ef_construct", 100u);

@@ -20,7 +20,10 @@ std::string creation_text(const index::CollectionOptions& given) {
       {"distance", distance},
       {"datatype", index::to_string(options.scalar_type)},
       {"matryoshka",
-       {{"widths", options.widths}, {"graphs", options.graphs}, {"rotation", index::to_string(options.rotation)}}}};
+       {{"widths", options.widths},
+        {"graphs", options.graphs},
+        {"rotation", index::to_string(options.rotation)},
+        {"walk_codes", index::to_string(options.walk_codes)}}}};
   return json{{"vectors", vectors},
               {"hnsw_config", {{"m", options.graph.max_links}, {"ef_construct", options.graph.candidates_at_build}}}}
       .dump();

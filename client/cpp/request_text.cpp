@@ -118,6 +118,7 @@ std::string params_text(const index::SearchOptions& options) {
     server::append_double(member, *value);
     add(nested, member);
   };
+  if (!options.exact_distances) add(nested, "\"exact_distances\":false");
   if (options.distance_gap) add_number("distance_gap", static_cast<double>(*options.distance_gap));
   add_number("target_recall", options.target_recall);
   add_number("max_latency_ms", options.max_latency_ms);

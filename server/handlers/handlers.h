@@ -7,7 +7,9 @@
 namespace nestor::server {
 
 void add_service_routes(Router& router, Context& context);
+void add_calibration_routes(Router& router, Context& context);
 void add_certificate_routes(Router& router, Context& context);
+void add_tuning_routes(Router& router, Context& context);
 void add_alias_routes(Router& router, Context& context);
 void add_cluster_routes(Router& router, Context& context);
 void add_collection_routes(Router& router, Context& context);

@@ -52,14 +52,24 @@ class Tuned(NestorTestCase):
         self.succeed(*self.on("tune", "--reset"))
         self.assertIsNone(self.succeed_json(*self.on("info"))["tuned"])
 
-    def test_a_rebuild_leaves_the_cheaper_graph_and_all_rows(self):
+    def test_a_rebuild_leaves_the_cheapest_graph_and_all_rows(self):
         report = self.succeed_json(*self.tune("--recall", 0.8, "--rebuild", collection="rebuilt"))
         info = self.succeed_json(*self.on("info", collection="rebuilt"))
         self.assertEqual(info["indexed_points"], 6000)
-        rebuild = report["rebuild"]
-        self.assertEqual((rebuild["from"], rebuild["to"] < 256), (256, True))
-        self.assertEqual(rebuild["kept"], rebuild["cost_after"] < rebuild["cost_before"])
-        self.assertEqual(info["graphs"], [rebuild["to" if rebuild["kept"] else "from"]])
+        width, codes = report["rebuilds"]  # what was tried: another width, then other codes at the better one
+        before = (256, "whole")
+        self.assertLess(width["graph_width"], 256)
+        at = (width["graph_width"], width["walk_codes"]) if width["kept"] else before
+        self.assertEqual(codes["graph_width"], at[0])
+        self.assertNotEqual(codes["walk_codes"], at[1])
+        at = (codes["graph_width"], codes["walk_codes"]) if codes["kept"] else at
+        self.assertEqual((report["graph_width"], report["walk_codes"]), at)
+        self.assertEqual(info["graphs"], [at[0]])
+        if codes["kept"]:
+            self.assertEqual(info["walk_codes"], at[1])
+            self.assertEqual(report["held_out"]["cost"], codes["cost"])
+        elif width["kept"]:
+            self.assertEqual(report["held_out"]["cost"], width["cost"])
         self.assertEqual(info["tuned"]["recall"], report["held_out"]["recall"])
 
     def test_refusals_name_the_value(self):

@@ -31,6 +31,7 @@ struct Built {
     options.metric = c.metric;
     options.scalar_type = c.scalar;
     options.rotation = c.rotation;
+    options.walk_codes = walk_codes;
     options.widths = {16, 48, 80};
     options.graphs = {48};
     options.graph.candidates_at_build = 10;
@@ -47,7 +48,7 @@ struct Built {
     }
     records.write(operation);
     built = build_generation(records, options, nullptr,
-                             {.threads = 1, .deterministic = true, .walk_codes = walk_codes, .progress = {}});
+                             {.threads = 1, .deterministic = true, .progress = {}});
     generation = Generation::open(built->loaded(), options);
   }
   static std::vector<float> spiked_rows() {

@@ -39,9 +39,9 @@ TEST_CASE("the ladder finds nearly all neighbours with every metric, rotation an
       f.fill(4000);
       const auto queries = nested_vectors(50, kDim, 6);
       for (const WalkCodes codes : {WalkCodes::whole, WalkCodes::leading_bits}) {
-        BuildOptions build;
-        build.walk_codes = codes;
-        f.collection->build(build);
+        f.options.walk_codes = codes;
+        f.open();
+        f.collection->build();
         CHECK(f.collection->info().indexed_points == 4000);
         const bool leading = codes == WalkCodes::leading_bits;
         double sum = 0;
@@ -65,14 +65,86 @@ TEST_CASE("the ladder finds nearly all neighbours with every metric, rotation an
     }
 }
 
+TEST_CASE("an answer ranked by codes has their distances and reads no row") {
+  for (const Metric metric : {Metric::l2, Metric::dot, Metric::cosine})
+    for (const WalkCodes codes : {WalkCodes::whole, WalkCodes::leading_bits}) {
+      CollectionFixture f(metric);
+      f.options.walk_codes = codes;
+      f.open();
+      f.fill(4000);
+      f.collection->build();
+      const auto queries = nested_vectors(30, kDim, 8);
+      double sum = 0, error = 0, size = 0;
+      for (int i = 0; i < 30; ++i) {
+        const std::span<const float> q(queries.data() + i * kDim, kDim);
+        SearchOptions s;
+        s.candidates_to_explore = 200;
+        const auto exact = f.collection->search(q, s);
+        s.exact_distances = false;
+        s.explain = true;
+        const auto coded = f.collection->search(q, s);
+        for (const StageReport& stage : coded.stages) CHECK(stage.name != "rerank");
+        REQUIRE(coded.hits.size() == 10);
+        for (std::size_t n = 0; n < 10; ++n) {
+          error += std::abs(static_cast<double>(coded.hits[n].distance - exact.hits[n].distance));
+          size += std::abs(static_cast<double>(exact.hits[n].distance));
+          if (n > 0) CHECK(coded.hits[n].distance >= coded.hits[n - 1].distance);
+        }
+        sum += recall(ids_of(coded), f.brute_force(q.data(), kDim, 10));
+      }
+      INFO(to_string(metric) << (codes == WalkCodes::whole ? ", whole codes" : ", leading bits"));
+      CHECK(sum / 30 >= 0.85);
+      CHECK(error / size < 0.05);
+      CHECK(error > 0);
+    }
+}
+
+TEST_CASE("a prefix or rotated rows that codes do not cover are ranked exactly all the same") {
+  CollectionFixture f(Metric::cosine);
+  f.fill(2000);
+  f.collection->build();
+  const auto queries = nested_vectors(1, kDim, 8);
+  SearchOptions s;
+  s.width = 16;
+  s.candidates_to_explore = 200;
+  s.exact_distances = false;
+  s.explain = true;
+  CHECK(f.collection->search({queries.data(), kDim}, s).stages.back().name == "rerank");
+  CHECK_THROWS_AS(
+      [&] {
+        SearchOptions target;
+        target.target_recall = 0.9;
+        target.exact_distances = false;
+        f.collection->search({queries.data(), kDim}, target);
+      }(),
+      Error);
+}
+
+TEST_CASE("a walk goes on until it has as many neighbours as were asked for") {
+  CollectionFixture f;
+  f.fill(4000);
+  f.collection->build();
+  const auto queries = nested_vectors(20, kDim, 8);
+  for (const std::uint32_t k : {100u, 700u})  // a sorted pool, a bucket queue
+    for (int i = 0; i < 20; ++i) {
+      SearchOptions s;
+      s.k = k;
+      s.candidates_to_explore = 5;
+      s.explain = true;
+      const auto r = f.collection->search({queries.data() + i * kDim, kDim}, s);
+      CHECK(r.hits.size() == k);
+      for (const StageReport& stage : r.stages) CHECK(stage.name != "scan");
+    }
+}
+
 TEST_CASE("explicit stages walk the coarse graph, re-score and re-rank") {
   CollectionFixture f;
   f.fill(4000);
   const auto queries = nested_vectors(30, kDim, 7);
   for (const WalkCodes codes : {WalkCodes::whole, WalkCodes::leading_bits}) {
-    BuildOptions build;
-    build.walk_codes = codes;
-    f.collection->build(build);
+    f.options.walk_codes = codes;
+    f.open();
+    f.collection->build();
     double sum = 0;
     for (int i = 0; i < 30; ++i) {
       SearchOptions s;

@@ -4,10 +4,10 @@
 #include <set>
 
 #include "index/beam_search.h"
-#include "index/walk_scorer.h"
 #include "index/code_matrix.h"
 #include "index/error.h"
 #include "index/graph_builder.h"
+#include "index/walk_scorer.h"
 #include "tests/support/catch.h"
 #include "tests/support/random_vectors.h"
 
@@ -63,10 +63,9 @@ TEST_CASE("every row of a frozen graph can be reached") {
   open.push(g.entry_row());
   seen[g.entry_row()] = true;
   std::size_t reached = 1;
+  std::vector<std::uint32_t> links(g.degree());
   for (; !open.empty(); open.pop())
-    for (std::uint32_t j = 0; j < g.degree(); ++j) {
-      const std::uint32_t v = g.links(open.front())[j];
-      if (v == kNoSlot) break;
+    for (const std::uint32_t v : std::span(links.data(), g.links().read(open.front(), links.data()))) {
       REQUIRE(v < Fixture::kRows);
       if (seen[v]) continue;
       seen[v] = true;

@@ -49,6 +49,14 @@ class FamilyTest(unittest.TestCase):
         automaton.neighbours(keys[0])
         self.assertEqual(automaton.searches, 2)
 
+    def test_pointers_search_for_fewer_neighbours_where_few_hold_the_mass(self):
+        keys = np.random.default_rng(2).normal(size=(60, 16)).astype(np.float32)
+        store = self.database.create_datastore("few", 16, dtype="float32")
+        store.append(keys, np.arange(60))
+        for temp, found in ((0.1, 5), (100.0, 40)):
+            d, i = nestor.RetoMaton(store, k=40, eta=0.05, temp=temp).neighbours(keys[3])
+            self.assertEqual((len(d), len(i), i[0]), (found, found, 3))
+
     def test_clusters_add_rows_that_are_near_the_pointers(self):
         clusters = nestor.Clusters([0, 0, 0, 1, 1, 2])
         np.testing.assert_array_equal(sorted(clusters.extend(np.array([1, 3, 4]), 10)), [0, 1, 2, 3, 4])

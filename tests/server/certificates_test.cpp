@@ -3,7 +3,7 @@
 #include <random>
 #include <thread>
 
-#include "server/calibration_jobs.h"
+#include "server/index_jobs.h"
 #include "server/certificate_monitor.h"
 #include "tests/server/support/api_fixture.h"
 #include "tests/support/catch.h"
@@ -49,19 +49,20 @@ struct Calibrated : ApiFixture {
     return reply.result();
   }
   // Until it is over: jobs end by themselves, and each look is a request of its own.
-  json finished(std::uint64_t id) {
+  json finished(const std::string& kind, std::uint64_t id) {
     while (true) {
-      const json job = get("/collections/c/calibrations/" + std::to_string(id)).result();
+      const json job = get("/collections/c/" + kind + "/" + std::to_string(id)).result();
       if (job["status"] != "queued" && job["status"] != "running") return job;
       std::this_thread::yield();
     }
   }
-  json calibrate(const json& body) {
-    const Reply reply = post("/collections/c/calibrations", body);
+  json run(const std::string& kind, const json& body) {
+    const Reply reply = post("/collections/c/" + kind, body);
     INFO(reply.raw.body);
     REQUIRE(reply.status == 200);
-    return finished(reply.result()["id"]);
+    return finished(kind, reply.result()["id"]);
   }
+  json calibrate(const json& body) { return run("calibrations", body); }
 
   std::shared_ptr<index::Collection> collection;
 };
@@ -156,9 +157,62 @@ TEST_CASE("bad calibrations are refused, and what fails later says why") {
   CHECK(job["error"].get<std::string>().find("clopper-pearson") != std::string::npos);
 }
 
+TEST_CASE("a tuning runs in the background and serves searches that say nothing until it is reset") {
+  Calibrated world;
+  CHECK(world.get("/collections/c/tuning").result()["tuned"].is_null());
+  CHECK(world.call("DELETE", "/collections/c/tuning").result() == false);
+  const json asked = {{"queries", world.queries(200)}, {"recall", 0.8}};
+  json told = asked;
+  told["store"] = false;
+  CHECK(world.run("tunings", told)["status"] == "done");
+  CHECK(world.get("/collections/c/tuning").result()["tuned"].is_null());
+
+  const json job = world.run("tunings", asked);
+  INFO(job.dump());
+  REQUIRE(job["status"] == "done");
+  const json& report = job["report"];
+  CHECK(report["reached"] == true);
+  CHECK(report["held_out"]["recall"].get<double>() > 0.7);
+  CHECK(report["graph_width"] == 16);
+  CHECK(report["ceilings"].size() == 2);
+  CHECK(report["reasons"].size() >= 2);
+  const json tuned = world.get("/collections/c/tuning").result()["tuned"];
+  CHECK(tuned == report["chosen"]);
+  CHECK(world.collection->tuned_policy()->queries == 100);
+  // The two kinds share their numbers and their queue, but not their lists.
+  CHECK(world.get("/collections/c/tunings").result()["tunings"].size() == 2);
+  CHECK(world.get("/collections/c/calibrations").result()["calibrations"].empty());
+  CHECK(world.get("/collections/c/calibrations/1").status == 404);
+
+  CHECK(world.call("DELETE", "/collections/c/tuning").result() == true);
+  CHECK_FALSE(world.collection->tuned_policy());
+
+  const std::uint64_t id = world.post("/collections/c/tunings", told).result()["id"];
+  const bool stopped = world.call("DELETE", "/collections/c/tunings/" + std::to_string(id)).result();
+  CHECK(world.finished("tunings", id)["status"] == (stopped ? "cancelled" : "done"));
+}
+
+TEST_CASE("bad tunings are refused") {
+  Calibrated world;
+  const auto refused = [&](const json& body, const std::string& part) {
+    const Reply reply = world.post("/collections/c/tunings", body);
+    INFO(reply.raw.body);
+    CHECK((reply.status == 400 || reply.status == 422));
+    CHECK(reply.error().find(part) != std::string::npos);
+  };
+  refused({{"queries", world.queries(10)}}, "10 queries are too few to tune with");
+  refused({{"sample", 10}}, "10 queries are too few to tune with");
+  refused({{"recall", 1}}, "between 0 and 1");
+  refused({{"recall", 0.9}, {"max_latency_ms", 1}}, "exclude each other");
+  refused({{"max_latency_ms", 0}}, "more than 0");
+  refused({{"queries", {{1, 2}}}}, "dimension");
+  refused({{"recal", 0.9}}, "recal");
+  CHECK(world.post("/collections/none/tunings", json::object()).status == 404);
+}
+
 TEST_CASE("a job can be cancelled, whether it waits or runs") {
   Calibrated world;
-  CalibrationJobs jobs;
+  BackgroundJobs jobs;
   const auto input = [&] {
     CalibrationInput in;
     in.collection = world.collection;
@@ -167,7 +221,7 @@ TEST_CASE("a job can be cancelled, whether it waits or runs") {
     in.request.count = 600;
     in.request.epsilons = {0.1};
     in.request.threads = 1;
-    return in;
+    return calibration_job(std::move(in));
   };
   const auto first = jobs.start(input()), second = jobs.start(input());
   CHECK(jobs.cancel(second));
@@ -178,7 +232,7 @@ TEST_CASE("a job can be cancelled, whether it waits or runs") {
   CHECK(jobs.find(second)->status == JobStatus::cancelled);
   CHECK_FALSE(jobs.cancel(first));
   CHECK_FALSE(jobs.find(99));
-  CHECK(jobs.all("c").size() == 2);
+  CHECK(jobs.all(JobKind::calibration, "c").size() == 2);
   CHECK(world.collection->certificates().empty());
 }
 

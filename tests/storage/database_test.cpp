@@ -198,9 +198,10 @@ TEST_CASE("another choice of graphs keeps rows and tuned depth and serves exactl
   error_of(ErrorCode::invalid_argument, [&] { database->change_graphs("words", {24}); });
   CHECK(database->collection("words")->options().graphs == std::vector<std::uint32_t>{16});
 
-  database->change_graphs("words", {32});
+  database->change_graphs("words", {32}, WalkCodes::leading_bits);
   collection = database->collection("words");
   CHECK(collection->options().graphs == std::vector<std::uint32_t>{32});
+  CHECK(collection->options().walk_codes == WalkCodes::leading_bits);
   CHECK(collection->info().indexed_points == 0);
   check_finds(*collection, points);
   build(*collection);

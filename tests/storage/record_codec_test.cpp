@@ -35,6 +35,7 @@ CollectionRecord unusual_record() {
   record.options.rotation = Rotation::pca;
   record.options.graph = {24, 333, 0x1234567890ABCDEFull};
   record.options.exact_below = 77;
+  record.options.walk_codes = WalkCodes::leading_bits;
   record.options = record.options.validated();
   record.attributes = "{\"distance\":\"Dot\"}";
   return record;

@@ -37,6 +37,8 @@ index::SearchOptions search_options(const py::dict& options) {
       search.width = value.cast<std::uint32_t>();
     } else if (name == "ef") {
       search.candidates_to_explore = value.cast<std::uint32_t>();
+    } else if (name == "exact_distances") {
+      search.exact_distances = value.cast<bool>();
     } else if (name == "distance_gap") {
       search.distance_gap = value.cast<float>();
     } else if (name == "explain") {
@@ -53,7 +55,7 @@ index::SearchOptions search_options(const py::dict& options) {
     } else {
       throw Error(ErrorCode::invalid_argument,
                   "unknown search option \"" + name +
-                      "\", expected one of: k, exact, width, ef, distance_gap, stages, explain, target_recall, "
+                      "\", expected one of: k, exact, width, ef, distance_gap, stages, exact_distances, explain, target_recall, "
                       "max_latency_ms, encoder");
     }
   }

@@ -44,7 +44,7 @@ struct Queries {
 
 std::vector<index::PointId> point_ids(const Array<std::uint64_t>& ids);
 
-// k, exact, width, ef, distance_gap, stages=[(width, shortlist), ...], explain, target_recall, max_latency_ms, encoder. Throws invalid_argument for unknown
+// k, exact, width, ef, distance_gap, stages=[(width, shortlist), ...], exact_distances, explain, target_recall, max_latency_ms, encoder. Throws invalid_argument for unknown
 // names.
 index::SearchOptions search_options(const py::dict& options);
 py::list stage_reports(const std::vector<index::StageReport>& stages);

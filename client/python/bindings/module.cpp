@@ -28,6 +28,7 @@ index::CollectionOptions options_of(const py::dict& given) {
   options.metric = index::parse_metric(text("metric", "cosine"));
   options.scalar_type = index::parse_scalar_type(text("dtype", "float32"));
   options.rotation = index::parse_rotation(text("rotation", "none"));
+  options.walk_codes = index::parse_walk_codes(text("walk_codes", "auto"));
   options.widths = number("widths", options.widths);
   options.graphs = number("graphs", options.graphs);
   options.graph.max_links = number("max_links", options.graph.max_links);
@@ -38,11 +39,14 @@ index::CollectionOptions options_of(const py::dict& given) {
 }
 
 std::unique_ptr<storage::Database> open(const std::string& path, bool create, bool background_builds,
-                                        unsigned threads) {
+                                        unsigned threads, const std::string& resident) {
+  if (resident != "codes" && resident != "walk")
+    throw index::Error(index::ErrorCode::invalid_argument, "resident is \"" + resident + "\": codes or walk");
   storage::DatabaseOptions options;
   options.create_if_missing = create;
   options.background_builds = background_builds;
   options.build_threads = threads;
+  if (resident == "walk") options.residency = index::Residency::walk_codes;
   const py::gil_scoped_release released;
   return storage::Database::open(path, options);
 }
@@ -62,7 +66,7 @@ PYBIND11_MODULE(_core, module) {
   const auto released = py::call_guard<py::gil_scoped_release>();
   py::class_<storage::Database>(module, "Database")
       .def(py::init(&open), py::arg("path"), py::arg("create") = true, py::arg("background_builds") = true,
-           py::arg("build_threads") = 0)
+           py::arg("build_threads") = 0, py::arg("resident") = "codes")
       .def("names", &storage::Database::collection_names)
       .def("contains", &storage::Database::contains)
       .def("attributes", &storage::Database::attributes)

@@ -39,8 +39,9 @@ class Collection:
     def search(self, queries: Any, k: int = 10, *, threads: int = 0, **options: Any) -> tuple[np.ndarray, np.ndarray]:
         """(D, I) [count x k] as Faiss gives them: squared distances for l2, products for dot and cosine; -1 pads.
 
-        options: exact, width, ef, distance_gap, stages=[(width, shortlist), ...]; or, after calibrate(), target_recall
-        or max_latency_ms, with encoder where certificates name one. query() says whether an answer is certified.
+        options: exact, width, ef, distance_gap, stages=[(width, shortlist), ...], exact_distances (False: ranked by
+        codes, distances carry their rounding); or, after calibrate(), target_recall or max_latency_ms, with encoder
+        where certificates name one. query() says whether an answer is certified.
         """
         return self._core.search(queries, {"k": k, **options}, threads)
 
@@ -98,11 +99,15 @@ class Collection:
 
 
 class Database:
-    """A directory of collections; one process at a time holds it."""
+    """A directory of collections; one process at a time holds it.
+
+    resident: what is copied to memory. "codes": links and all codes; "walk": links and what walks read, the rest stays
+    in the mapped file.
+    """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True, background_builds: bool = True,
-                 build_threads: int = 0) -> None:
-        self._core: Any = _core.Database(os.fspath(path), create, background_builds, build_threads)
+                 build_threads: int = 0, resident: str = "codes") -> None:
+        self._core: Any = _core.Database(os.fspath(path), create, background_builds, build_threads, resident)
 
     def close(self) -> None:
         """Lets go of the directory, once its collections are gone as well."""
@@ -126,7 +131,8 @@ class Database:
 
     def create(self, name: str, dim: int, *, metric: str = "cosine", dtype: str = "float32",
                attributes: Mapping[str, Any] | None = None, **options: Any) -> Collection:
-        """options: widths, graphs, rotation ("none", "pca"), max_links, candidates_at_build, seed, exact_below."""
+        """options: widths, graphs, rotation ("none", "pca"), walk_codes ("auto", "whole", "leading_bits"), max_links,
+        candidates_at_build, seed, exact_below."""
         chosen = {"dim": dim, "metric": metric, "dtype": dtype, **options}
         return Collection(self._core.create(name, chosen, json.dumps(attributes or {})))
 

@@ -17,7 +17,8 @@ class Datastore:
     """Row n is point n, in corpus order: pointers and row numbers stay what they are. Thread-safe; one thread appends.
 
     Queries are arrays [count x dim] or [dim]. Their options, all by keyword: exact, width, ef, distance_gap, stages,
-    entry_ids (a warm start), exclude_doc_id (one document or one per query, -1 for none), threads (0: all cores).
+    exact_distances (False: by codes, see docs/knn-lm.md), entry_ids (a warm start), exclude_doc_id (one document or one
+    per query, -1 for none), threads (0: all cores).
     Distances are squared for l2 and products for dot and cosine, as in Faiss.
     """
 

@@ -164,7 +164,7 @@ def _options(options: dict[str, Any]) -> dict[str, Any]:
             params["exact"] = value
         elif name == "ef":
             params["hnsw_ef"] = value
-        elif name in ("width", "distance_gap", "target_recall", "max_latency_ms", "encoder"):
+        elif name in ("width", "distance_gap", "exact_distances", "target_recall", "max_latency_ms", "encoder"):
             nested[name] = value
         elif name == "stages":
             nested["stages"] = [{"width": w, "shortlist": s} for w, s in value]

@@ -65,8 +65,14 @@ class RetoMaton:
     """
 
     def __init__(self, store: Any, *, k: int = 1024, clusters: Clusters | None = None, max_knns: int = 1024,
-                 min_knns: int = 1, threads: int = 1, **options: Any) -> None:
+                 min_knns: int = 1, eta: float = 0.0, temp: float = 1.0, threads: int = 1, **options: Any) -> None:
+        """clusters, max_knns: who follows along, and how many. min_knns: with fewer pointers left it searches.
+
+        eta > 0: a search asks for k / 8 neighbours first and for all k only where those left out could move the
+        distribution at temperature temp by more than eta in total variation (squared l2 distances only).
+        """
         self.store, self.k, self.clusters = store, k, clusters
+        self.eta, self.temp = eta, temp
         self.max_knns, self.min_knns, self.threads, self.options = max_knns, min_knns, threads, options
         self.searches = self.steps = 0
         self.reset()
@@ -86,11 +92,22 @@ class RetoMaton:
             distances, ids = distances[order], ids[order]
         else:
             self.searches += 1
-            distances, ids = self.store.search(np.atleast_2d(key), self.k, threads=self.threads, **self.options)
-            distances, ids = distances[0], ids[0]
-            distances, ids = distances[ids >= 0], ids[ids >= 0]
+            few = max(self.k // 8, 1)
+            distances, ids = self._search(key, few if self.eta > 0 else self.k)
+            if self.eta > 0 and len(ids) == few and self._omitted(distances) > self.eta:
+                distances, ids = self._search(key, self.k)
         self._ids = ids
         return distances, ids
+
+    def _search(self, key: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+        distances, ids = self.store.search(np.atleast_2d(key), k, threads=self.threads, **self.options)
+        return distances[0][ids[0] >= 0], ids[0][ids[0] >= 0]
+
+    def _omitted(self, distances: np.ndarray) -> float:
+        """A bound of the share of the mass of all k neighbours that those beyond `distances` may have."""
+        terms = np.exp((distances.min() - distances.astype(np.float64)) / self.temp)
+        omitted = (self.k - len(terms)) * terms.min()
+        return float(omitted / (terms.sum() + omitted))
 
     def emit(self, token: int) -> None:
         """Tells which token came: neighbours that said so point on."""

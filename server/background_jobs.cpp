@@ -1,4 +1,4 @@
-#include "server/calibration_jobs.h"
+#include "server/background_jobs.h"
 
 #include <algorithm>
 #include <exception>
@@ -14,6 +14,8 @@ bool over(JobStatus status) { return status != JobStatus::queued && status != Jo
 
 }  // namespace
 
+std::string_view to_string(JobKind kind) { return kind == JobKind::calibration ? "calibration" : "tuning"; }
+
 std::string_view to_string(JobStatus status) {
   switch (status) {
     case JobStatus::queued: return "queued";
@@ -25,7 +27,7 @@ std::string_view to_string(JobStatus status) {
   return "unknown";
 }
 
-CalibrationJobs::~CalibrationJobs() {
+BackgroundJobs::~BackgroundJobs() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -35,15 +37,17 @@ CalibrationJobs::~CalibrationJobs() {
   if (worker_.joinable()) worker_.join();
 }
 
-std::uint64_t CalibrationJobs::start(CalibrationInput input) {
+std::uint64_t BackgroundJobs::start(JobInput input) {
   const std::lock_guard lock(mutex_);
   if (waiting_.size() >= kMostWaiting)
-    throw index::Error(index::ErrorCode::resource_exhausted,
-                       std::to_string(waiting_.size()) + " calibrations wait already, try again when one is over");
+    throw index::Error(
+        index::ErrorCode::resource_exhausted,
+        std::to_string(waiting_.size()) + " calibrations and tunings wait already, try again when one is over");
   const auto fresh = std::make_shared<Entry>();
   fresh->job.id = next_id_++;
-  fresh->job.collection_name = input.collection_name;
-  fresh->input = std::move(input);
+  fresh->job.kind = input.kind;
+  fresh->job.collection_name = std::move(input.collection_name);
+  fresh->work = std::move(input.work);
   entries_.push_back(fresh);
   waiting_.push_back(fresh);
   while (entries_.size() > kMostRemembered + kMostWaiting) {
@@ -57,7 +61,7 @@ std::uint64_t CalibrationJobs::start(CalibrationInput input) {
   return fresh->job.id;
 }
 
-void CalibrationJobs::work() {
+void BackgroundJobs::work() {
   while (true) {
     std::shared_ptr<Entry> next;
     {
@@ -72,28 +76,14 @@ void CalibrationJobs::work() {
   }
 }
 
-void CalibrationJobs::run(const std::shared_ptr<Entry>& entry) {
-  CalibrationInput& input = entry->input;
-  index::CalibrationRequest request = input.request;
-  request.queries = input.queries;
-  request.allowed_slots = input.allowed_slots;
-  request.allowed_numbering = input.allowed_slots.numbering;
-  request.progress = [&](const index::CalibrationProgress& progress) {
+void BackgroundJobs::run(const std::shared_ptr<Entry>& entry) {
+  const JobProgress progress = [&](const index::CalibrationProgress& at) {
     const std::lock_guard lock(mutex_);
     if (entry->stop) throw Cancelled{};
-    entry->job.progress = progress;
+    entry->job.progress = at;
   };
   try {
-    index::CalibrationReport report = index::calibrate(*input.collection, request);
-    std::vector<index::Certificate> fresh;
-    for (const auto& outcome : report.outcomes)
-      if (outcome.certificate) fresh.push_back(*outcome.certificate);
-    if (!fresh.empty()) {
-      const auto kept = input.collection->keep_certificates(std::move(fresh));
-      std::size_t next = 0;
-      for (auto& outcome : report.outcomes)
-        if (outcome.certificate) outcome.certificate = kept[next++];
-    }
+    JobReport report = entry->work(progress);
     {
       const std::lock_guard lock(mutex_);
       entry->job.report = std::move(report);
@@ -106,39 +96,39 @@ void CalibrationJobs::run(const std::shared_ptr<Entry>& entry) {
   }
 }
 
-// Lets go of the collection and the queries: a finished job is only remembered.
-void CalibrationJobs::finish(Entry& entry, JobStatus status, std::string error) {
-  CalibrationInput released;
+// Lets go of what the work owns: a finished job is only remembered.
+void BackgroundJobs::finish(Entry& entry, JobStatus status, std::string error) {
+  std::function<JobReport(const JobProgress&)> released;
   const std::lock_guard lock(mutex_);
-  std::swap(released, entry.input);
+  std::swap(released, entry.work);
   entry.job.status = status;
   entry.job.error = std::move(error);
   changed_.notify_all();
 }
 
-std::shared_ptr<CalibrationJobs::Entry> CalibrationJobs::entry(std::uint64_t id) const {
+std::shared_ptr<BackgroundJobs::Entry> BackgroundJobs::entry(std::uint64_t id) const {
   for (const auto& e : entries_)
     if (e->job.id == id) return e;
   return nullptr;
 }
 
-std::optional<CalibrationJob> CalibrationJobs::find(std::uint64_t id) const {
+std::optional<Job> BackgroundJobs::find(std::uint64_t id) const {
   const std::lock_guard lock(mutex_);
   const auto found = entry(id);
   if (found == nullptr) return std::nullopt;
   return found->job;
 }
 
-std::vector<CalibrationJob> CalibrationJobs::all(const std::string& collection_name) const {
+std::vector<Job> BackgroundJobs::all(JobKind kind, const std::string& collection_name) const {
   const std::lock_guard lock(mutex_);
-  std::vector<CalibrationJob> out;
+  std::vector<Job> out;
   for (const auto& e : entries_)
-    if (e->job.collection_name == collection_name)
-      out.push_back({e->job.id, e->job.collection_name, e->job.status, e->job.progress, e->job.error, {}});
+    if (e->job.kind == kind && e->job.collection_name == collection_name)
+      out.push_back({e->job.id, kind, collection_name, e->job.status, e->job.progress, e->job.error, {}});
   return out;
 }
 
-bool CalibrationJobs::cancel(std::uint64_t id) {
+bool BackgroundJobs::cancel(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   const auto found = entry(id);
   if (found == nullptr || over(found->job.status)) return false;
@@ -151,7 +141,7 @@ bool CalibrationJobs::cancel(std::uint64_t id) {
   return true;
 }
 
-bool CalibrationJobs::wait(std::uint64_t id) const {
+bool BackgroundJobs::wait(std::uint64_t id) const {
   std::unique_lock lock(mutex_);
   const auto found = entry(id);
   if (found == nullptr) return false;

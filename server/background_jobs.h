@@ -1,5 +1,5 @@
 #pragma once
-// Calibrations that run in the background, one at a time: they take minutes, requests do not.
+// Work that takes minutes, where requests do not: calibrations and tunings, one at a time.
 
 #include <condition_variable>
 #include <cstdint>
@@ -10,45 +10,53 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "index/calibrator.h"
+#include "index/tuner.h"
 
 namespace nestor::server {
 
-// What a job works on; owns all that its request points to.
-struct CalibrationInput {
-  std::shared_ptr<index::Collection> collection;
-  std::string collection_name;
-  std::vector<float> queries;
-  index::SelectedSlots allowed_slots;
-  index::CalibrationRequest request;  // without spans and progress: those are set here
-};
+enum class JobKind : std::uint8_t { calibration, tuning };
+std::string_view to_string(JobKind kind);
 
 enum class JobStatus : std::uint8_t { queued, running, done, failed, cancelled };
 std::string_view to_string(JobStatus status);
 
-struct CalibrationJob {
+// Must be called now and then by what works; throws to end it when the job is cancelled.
+using JobProgress = std::function<void(const index::CalibrationProgress&)>;
+using JobReport = std::variant<std::monostate, index::CalibrationReport, index::TuningReport>;
+
+struct JobInput {
+  JobKind kind = JobKind::calibration;
+  std::string collection_name;
+  std::function<JobReport(const JobProgress&)> work;  // owns all that it needs
+};
+
+struct Job {
   std::uint64_t id = 0;
+  JobKind kind = JobKind::calibration;
   std::string collection_name;
   JobStatus status = JobStatus::queued;
   index::CalibrationProgress progress;
-  std::string error;                               // when it failed
-  std::optional<index::CalibrationReport> report;  // when it is done; certificates carry their ids
+  std::string error;  // when it failed
+  JobReport report;   // when it is done
 };
 
 // Thread-safe. Destroying it cancels what runs.
-class CalibrationJobs {
+class BackgroundJobs {
  public:
-  CalibrationJobs() = default;
-  ~CalibrationJobs();
-  CalibrationJobs(const CalibrationJobs&) = delete;
-  CalibrationJobs& operator=(const CalibrationJobs&) = delete;
+  BackgroundJobs() = default;
+  ~BackgroundJobs();
+  BackgroundJobs(const BackgroundJobs&) = delete;
+  BackgroundJobs& operator=(const BackgroundJobs&) = delete;
 
   // Throws Error resource_exhausted when kMostWaiting wait already.
-  std::uint64_t start(CalibrationInput input);
-  std::optional<CalibrationJob> find(std::uint64_t id) const;
-  std::vector<CalibrationJob> all(const std::string& collection_name) const;  // oldest first, without reports
+  std::uint64_t start(JobInput input);
+  std::optional<Job> find(std::uint64_t id) const;
+  // Oldest first, without reports.
+  std::vector<Job> all(JobKind kind, const std::string& collection_name) const;
   // A queued job never runs, a running one stops at its next step. False: no such job, or it is over.
   bool cancel(std::uint64_t id);
   // For tests and shutting down: until the job is over. False: no such job.
@@ -59,8 +67,8 @@ class CalibrationJobs {
 
  private:
   struct Entry {
-    CalibrationJob job;
-    CalibrationInput input;
+    Job job;
+    std::function<JobReport(const JobProgress&)> work;
     bool stop = false;
   };
 
