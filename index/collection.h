@@ -111,8 +111,8 @@ struct BuildReport {
 
 // Bytes by part, for `nestor info`.
 struct MemoryReport {
-  std::uint64_t links = 0, codes = 0, ids = 0, tail = 0;  // resident
-  std::uint64_t mapped_codes = 0, rows = 0;               // in the mapped file, in memory as its pages are used
+  std::uint64_t links = 0, codes = 0, tail = 0;           // in memory
+  std::uint64_t mapped_codes = 0, rows = 0, ids = 0;      // in the mapped file, in memory as its pages are used
 };
 
 struct CollectionInfo {

@@ -128,8 +128,9 @@ std::string NestorEngine::bytes_by_part() const {
   const auto per_row = [&](std::uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(rows_); };
   char text[160];
   std::snprintf(
-      text, sizeof text, "links %.0f, codes %.0f, ids %.0f, tail %.0f per row; mapped from the file: codes %.0f, exact rows %.0f",
-      per_row(memory.links), per_row(memory.codes), per_row(memory.ids), per_row(memory.tail),
+      text, sizeof text,
+      "links %.0f, codes %.0f, tail %.0f per row; mapped from the file: ids %.0f, codes %.0f, exact rows %.0f",
+      per_row(memory.links), per_row(memory.codes), per_row(memory.tail), per_row(memory.ids),
       per_row(memory.mapped_codes), per_row(memory.rows));
   return text;
 }

@@ -90,7 +90,7 @@ def nestor_methods(data, store, threads, lean=None):
 
     for name, options, ks, store in policies:
         memory = store.collection.info()["memory"]
-        resident = memory["links"] + memory["codes"] + memory["ids"]
+        resident = memory["links"] + memory["codes"]  # the rest is pages of a file
 
         def score(queries, first, temperature, lam, k, options=options, store=store):
             return store.score(queries, data.targets[first:first + len(queries)], data.lm[first:first + len(queries)],

@@ -61,8 +61,8 @@ struct Part {
 std::vector<Part> parts_of(const index::MemoryReport& memory) {
   return {{"links", memory.links, true},
           {"codes", memory.codes, true},
-          {"ids", memory.ids, true},
           {"tail", memory.tail, true},
+          {"ids", memory.ids, false},
           {"mapped_codes", memory.mapped_codes, false},
           {"rows", memory.rows, false}};
 }

@@ -25,8 +25,12 @@ void add_search_options(CLI::App& command, SearchArguments& arguments) {
   command.add_option("--max-latency-ms", arguments.max_latency_ms, "Best effort: no deeper than fits in this time")
       ->type_name("MS")
       ->excludes(stages);
-  command.add_option("--encoder", arguments.encoder, "What made the queries, when certificates name it")->type_name("NAME");
-  command.add_flag("--exact", arguments.exact, "Compare with every row: slow, never wrong")->excludes(stages);
+  command.add_option("--encoder", arguments.encoder, "What made the queries, when certificates name it")
+      ->type_name("NAME");
+  auto* exact =
+      command.add_flag("--exact", arguments.exact, "Compare with every row: slow, never wrong")->excludes(stages);
+  command.add_flag("--by-codes", arguments.by_codes, "Rank by codes: distances are rounded, no stored row is read")
+      ->excludes(exact);
   command.add_flag("--explain", arguments.explain, "Show what every stage did");
   command.add_option("--threads", arguments.threads, "Threads for many queries [all cores]")
       ->type_name("N")
@@ -37,6 +41,7 @@ index::SearchOptions search_options(const SearchArguments& arguments) {
   index::SearchOptions options;
   options.k = arguments.k;
   options.exact = arguments.exact;
+  options.exact_distances = !arguments.by_codes;
   options.width = arguments.width;
   options.candidates_to_explore = arguments.ef;
   options.distance_gap = arguments.gap;

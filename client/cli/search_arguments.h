@@ -15,7 +15,7 @@ namespace nestor::client {
 
 struct SearchArguments {
   std::uint32_t k = 10;
-  bool exact = false, explain = false;
+  bool exact = false, by_codes = false, explain = false;
   std::optional<std::uint32_t> width, ef;
   std::optional<float> gap;
   std::optional<double> target_recall, max_latency_ms;

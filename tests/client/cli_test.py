@@ -100,6 +100,12 @@ class Sample(NestorTestCase):
         read = sum(stage["coordinates_read"] for query in answer["queries"] for stage in query["stages"])
         self.assertLess(read, 200 * 18000 * 256 / 4)
 
+    def test_ranking_by_codes_reads_no_row_and_finds_nearly_as_many(self):
+        answer = self.succeed_json(*self.search("--rows", ":", "--explain", "--by-codes", "--ground-truth",
+                                                SAMPLE / "neighbours_l2_ids.npy"))
+        self.assertGreater(answer["recall"], 0.9)
+        self.assertNotIn("rerank", {stage["name"] for query in answer["queries"] for stage in query["stages"]})
+
     def test_ground_truth_alone_prints_the_recall_only(self):
         out = self.succeed(*self.search("--exact", "--ground-truth", SAMPLE / "neighbours_l2_ids.npy"))
         self.assertRegex(out, r"^200 queries in [0-9.]+ ms\nrecall@10 1.0000\n$")
