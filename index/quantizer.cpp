@@ -201,7 +201,7 @@ void QueryCode::assign(const Quantizer& quantizer, Metric metric, const float* q
   l2_ = metric == Metric::l2;
   if (l2_) {
     quantizer.encode(query, code_.data());
-    subtract_ = add_ = 0;
+    numerator_ = add_ = 0;
     unit_ = static_cast<double>(quantizer.step(0)) * quantizer.step(0);
     return;
   }
@@ -221,7 +221,7 @@ void QueryCode::assign(const Quantizer& quantizer, Metric metric, const float* q
   const auto square = [&](std::size_t j) { return static_cast<double>(query[j]) * query[j]; };
   const double bound =
       metric == Metric::cosine ? 1.0 : std::sqrt(lane_sum(quantizer.dim(), square)) * quantizer.max_norm();
-  numerator_ = subtract_ = bound * unit;  // a key is that less the product
+  numerator_ = bound * unit;
   unit_ = 1 / unit;
   add_ = metric == Metric::cosine ? 1 : 0;
 }

@@ -87,13 +87,13 @@ class QueryCode {
   // quantizer's.
   std::int64_t base(std::uint32_t width) const;
   // The distance (see Metric) that a key over all coded coordinates stands for, with the rounding of both codes.
-  float distance_of(std::uint32_t key) const { return static_cast<float>((key - subtract_) * unit_ + add_); }
+  float distance_of(std::uint32_t key) const { return static_cast<float>((key - numerator_) * unit_ + add_); }
 
  private:
   std::vector<std::uint8_t> code_;
   bool l2_ = true;
-  double numerator_ = 0;             // (bound) in units of the dot sum
-  double subtract_ = 0, unit_ = 1, add_ = 0;  // from keys to distances
+  double numerator_ = 0;             // (bound) in units of the dot sum: a key is that less the product; l2: 0
+  double unit_ = 1, add_ = 0;        // from keys to distances
   // Per width: the sum of q_j * offset_j over the prefix, in units of the dot sum.
   std::vector<std::pair<std::uint32_t, double>> offset_dots_;
 };

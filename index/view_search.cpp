@@ -148,7 +148,8 @@ class ViewSearch {
     // What a hit needs of its point lies anywhere in three arrays: for large k that is thousands of waits.
     constexpr std::size_t kAhead = 8;
     for (std::size_t i = 0; i < merged.size(); ++i) {
-      if (i + kAhead < merged.size() && !merged[i + kAhead].in_tail) generation_.prefetch_hit(merged[i + kAhead].number, search_.with_ids);
+      if (i + kAhead < merged.size() && !merged[i + kAhead].in_tail)
+        generation_.prefetch_hit(merged[i + kAhead].number, search_.with_ids);
       result.hits.push_back(make_hit(merged[i]));
     }
     result.stages = std::move(answer.stages);

@@ -205,7 +205,8 @@ std::string encode_collection(const CollectionRecord& record) {
   append_list(out, options.graphs);
   append_little(out, static_cast<std::uint32_t>(record.attributes.size()));
   out += record.attributes;
-  if (options.walk_codes != index::WalkCodes::automatic) append_little(out, static_cast<std::uint8_t>(options.walk_codes));
+  if (options.walk_codes != index::WalkCodes::automatic)
+    append_little(out, static_cast<std::uint8_t>(options.walk_codes));
   append_little(out, checksum_of(out));
   return out;
 }

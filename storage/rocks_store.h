@@ -107,7 +107,7 @@ class RocksStore final : public index::RecordStore, public PayloadIndexes {
   std::vector<index::Certificate> read_certificates() const override;
   void write_tuned_policy(const std::optional<index::TunedPolicy>& tuned) override;
   std::optional<index::TunedPolicy> read_tuned_policy() const override;
-  // Which widths get a graph and what walks compare; takes effect when the store is opened again. Nothing else may differ.
+  // Which widths get a graph and what walks compare; takes effect when the store is opened again.
   void write_graphs(const std::vector<std::uint32_t>& graphs, index::WalkCodes walk_codes);
 
  private:

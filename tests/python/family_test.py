@@ -56,6 +56,16 @@ class FamilyTest(unittest.TestCase):
         for temp, found in ((0.1, 5), (100.0, 40)):
             d, i = nestor.RetoMaton(store, k=40, eta=0.05, temp=temp).neighbours(keys[3])
             self.assertEqual((len(d), len(i), i[0]), (found, found, 3))
+        for bad in ({"eta": 1}, {"eta": -0.1}, {"eta": 0.1, "temp": 0}):
+            with self.assertRaises(ValueError):
+                nestor.RetoMaton(store, **bad)
+        with self.assertRaisesRegex(ValueError, "metric l2"):
+            nestor.RetoMaton(self.database.create_datastore("dot", 16, metric="dot"), eta=0.1)
+        with self.assertRaisesRegex(nestor.Error, 'unknown collection option "walk_code", expected one of: dim'):
+            self.database.create("typo", 16, walk_code="whole")
+        with self.assertRaisesRegex(nestor.Error, "auto, whole, leading_bits"):
+            self.database.create("typo", 16, walk_codes="half")
+        self.assertNotIn("typo", self.database.names())
 
     def test_clusters_add_rows_that_are_near_the_pointers(self):
         clusters = nestor.Clusters([0, 0, 0, 1, 1, 2])

@@ -63,6 +63,12 @@ struct Calibrated : ApiFixture {
     return finished(kind, reply.result()["id"]);
   }
   json calibrate(const json& body) { return run("calibrations", body); }
+  void refuses(const std::string& kind, const json& body, const std::string& part) {
+    const Reply reply = post("/collections/c/" + kind, body);
+    INFO(reply.raw.body);
+    CHECK((reply.status == 400 || reply.status == 422));
+    CHECK(reply.error().find(part) != std::string::npos);
+  }
 
   std::shared_ptr<index::Collection> collection;
 };
@@ -119,12 +125,7 @@ TEST_CASE("a filter is certified by itself") {
 
 TEST_CASE("bad calibrations are refused, and what fails later says why") {
   Calibrated world;
-  const auto refused = [&](const json& body, const std::string& part) {
-    const Reply reply = world.post("/collections/c/calibrations", body);
-    INFO(reply.raw.body);
-    CHECK((reply.status == 400 || reply.status == 422));
-    CHECK(reply.error().find(part) != std::string::npos);
-  };
+  const auto refused = [&](const json& body, const std::string& part) { world.refuses("calibrations", body, part); };
   refused({{"queries", world.queries(10)}}, "10 queries are too few");
   refused({{"queries", world.queries(1)}, {"recal", 0.9}}, "recal");
   refused({{"recall", 1.5}}, "between 0 and 1");
@@ -194,12 +195,7 @@ TEST_CASE("a tuning runs in the background and serves searches that say nothing 
 
 TEST_CASE("bad tunings are refused") {
   Calibrated world;
-  const auto refused = [&](const json& body, const std::string& part) {
-    const Reply reply = world.post("/collections/c/tunings", body);
-    INFO(reply.raw.body);
-    CHECK((reply.status == 400 || reply.status == 422));
-    CHECK(reply.error().find(part) != std::string::npos);
-  };
+  const auto refused = [&](const json& body, const std::string& part) { world.refuses("tunings", body, part); };
   refused({{"queries", world.queries(10)}}, "10 queries are too few to tune with");
   refused({{"sample", 10}}, "10 queries are too few to tune with");
   refused({{"recall", 1}}, "between 0 and 1");

@@ -1,7 +1,9 @@
 // nestor._core: the engine for Python. The Python files beside it give it its public face.
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <string>
 
 #include "client/python/bindings/arrays.h"
 #include "index/error.h"
@@ -17,6 +19,16 @@ void set_python_error(const index::Error& error) {
 }
 
 index::CollectionOptions options_of(const py::dict& given) {
+  constexpr const char* kKnown[] = {"dim",    "metric",    "dtype",               "rotation", "walk_codes", "widths",
+                                    "graphs", "max_links", "candidates_at_build", "seed",     "exact_below"};
+  for (const auto& [key, value] : given) {
+    const auto name = key.cast<std::string>();
+    if (std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown)) continue;
+    std::string known;
+    for (const char* one : kKnown) known += (known.empty() ? "" : ", ") + std::string(one);
+    throw index::Error(index::ErrorCode::invalid_argument,
+                       "unknown collection option \"" + name + "\", expected one of: " + known);
+  }
   const auto number = [&](const char* name, auto fallback) {
     return given.contains(name) ? given[name].cast<decltype(fallback)>() : fallback;
   };

@@ -71,10 +71,16 @@ class RetoMaton:
         eta > 0: a search asks for k / 8 neighbours first and for all k only where those left out could move the
         distribution at temperature temp by more than eta in total variation (squared l2 distances only).
         """
+        if not 0 <= eta < 1:
+            raise ValueError(f"eta must lie in 0..1 (1 excluded), got {eta}")
+        if not temp > 0:
+            raise ValueError(f"temp must be above 0, got {temp}")
         self.store, self.k, self.clusters = store, k, clusters
         self.eta, self.temp = eta, temp
         self.max_knns, self.min_knns, self.threads, self.options = max_knns, min_knns, threads, options
         self.searches = self.steps = 0
+        if eta > 0 and not self._smaller_is_nearer():
+            raise ValueError("eta needs a datastore with metric l2")
         self.reset()
 
     def reset(self) -> None:
