@@ -60,7 +60,8 @@ std::vector<std::byte> CodeBound::to_bytes(std::span<const CodeError> rows) {
     most.reach = std::max(most.reach, row.reach);
     most.code_reach = std::max(most.code_reach, row.code_reach);
     most.norm = std::max(most.norm, row.norm);
-    most.norm_slack = std::max(most.norm_slack, row.norm_slack);
+    // A zero vector among unit vectors is as if it had not been measured: its slack of 1 would be that of all.
+    if (row.norm > std::numeric_limits<float>::min()) most.norm_slack = std::max(most.norm_slack, row.norm_slack);
   }
   const Header header{kVersion,
                       rounded_up(static_cast<double>(most.error) / kLargest),

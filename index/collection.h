@@ -147,7 +147,7 @@ class Collection {
   // Writes all points or none; durable and searchable on return. A later point with the same id wins.
   // While a build is under way and too many rows wait for it, a write waits too, up to a second; far beyond that it
   // throws unavailable.
-  // Throws invalid_argument: wrong dimension, NaN or Inf, zero vector with cosine.
+  // Throws invalid_argument: wrong dimension, NaN or Inf.
   Sequence upsert(std::span<const Point> points) { return upsert(points, {}); }
   // The same where a point may be left out, or keeps its payload. Throws also not_found: "No point with id ID found".
   Sequence upsert(std::span<const Point> points, const UpsertRules& rules);

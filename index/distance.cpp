@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <string>
 
 #include "index/error.h"
@@ -81,31 +82,37 @@ std::vector<const simd::ScanKernels*> usable_scan_kernels() {
 const simd::Kernels& kernels() { return *chosen().kernels; }
 const simd::ScanKernels& scan_kernels() { return *chosen().scan; }
 
-ExactDistance::ExactDistance(Metric metric, const float* query, std::size_t width, std::size_t dim)
-    : kernels_(kernels()), metric_(metric), query_(query), width_(width),
-      normalise_(metric == Metric::cosine && width < dim) {
+ExactDistance::ExactDistance(Metric metric, const float* query, std::size_t width, std::size_t dim, bool uneven_rows)
+    : kernels_(kernels()),
+      metric_(metric),
+      query_(query),
+      width_(width),
+      normalise_(metric == Metric::cosine && (width < dim || uneven_rows)) {
   if (normalise_) {
     const float norm = kernels_.dot_f32(query, query, width);
     inverse_norm_ = norm > 0 ? 1.0f / std::sqrt(norm) : 0.0f;
   }
 }
 
+// Products of large numbers can be infinite on both sides, and then their sum is no number.
+float ExactDistance::of_dot(float dot) const {
+  if (std::isnan(dot)) return std::numeric_limits<float>::infinity();
+  return metric_ == Metric::cosine ? 1.0f - dot : -dot;
+}
+
 float ExactDistance::operator()(const float* row) const {
   if (metric_ == Metric::l2) return kernels_.l2_f32(query_, row, width_);
   const float dot = kernels_.dot_f32(query_, row, width_);
-  if (normalise_) return prefix_cosine(dot, kernels_.dot_f32(row, row, width_), inverse_norm_);
-  return metric_ == Metric::cosine ? 1.0f - dot : -dot;
+  return normalise_ ? prefix_cosine(dot, kernels_.dot_f32(row, row, width_), inverse_norm_) : of_dot(dot);
 }
 
 float ExactDistance::operator()(const std::uint16_t* row) const {
   if (metric_ == Metric::l2) return kernels_.l2_f16(query_, row, width_);
-  const float dot = kernels_.dot_f16(query_, row, width_);
-  if (normalise_) {
-    std::vector<float> wide(width_);
-    kernels_.f32_from_f16(row, wide.data(), width_);
-    return prefix_cosine(dot, kernels_.dot_f32(wide.data(), wide.data(), width_), inverse_norm_);
-  }
-  return metric_ == Metric::cosine ? 1.0f - dot : -dot;
+  if (!normalise_) return of_dot(kernels_.dot_f16(query_, row, width_));
+  thread_local std::vector<float> wide;
+  wide.resize(width_);
+  kernels_.f32_from_f16(row, wide.data(), width_);
+  return (*this)(wide.data());
 }
 
 }  // namespace nestor::index

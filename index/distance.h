@@ -34,11 +34,12 @@ struct RowMatrix {
 };
 
 // Exact distances of one query over its first `width` coordinates. A prefix shorter than the vectors is compared
-// as a vector of its own: with cosine it is normalised on both sides. O(width) each.
+// as a vector of its own: with cosine it is normalised on both sides, as `uneven_rows` are, whose length is not
+// quite 1. What overflows to no number is infinitely far. O(width) each.
 class ExactDistance {
  public:
   // query: at least width values, must outlive this object; dim: the full width of the rows.
-  ExactDistance(Metric metric, const float* query, std::size_t width, std::size_t dim);
+  ExactDistance(Metric metric, const float* query, std::size_t width, std::size_t dim, bool uneven_rows = false);
 
   float operator()(const float* row) const;
   float operator()(const std::uint16_t* row) const;
@@ -53,8 +54,10 @@ class ExactDistance {
   Metric metric_;
   const float* query_;
   std::size_t width_;
-  bool normalise_;         // cosine over a prefix
-  float inverse_norm_ = 0; // 1 / |q_prefix|, only then
+  float of_dot(float dot) const;
+
+  bool normalise_;          // cosine over a prefix or uneven rows
+  float inverse_norm_ = 0;  // 1 / |q_prefix|, only then
 };
 
 }  // namespace nestor::index

@@ -89,7 +89,7 @@ std::vector<RowAnswer> scan_rows(const ScanRequest& request, std::span<const std
   std::vector<TopK> best(queries.size(), TopK(request.k));
   std::vector<ExactDistance> distances;
   for (const PreparedQuery* q : queries)
-    distances.emplace_back(request.metric, rotated ? q->rotated.data() : q->values.data(), width, dim);
+    distances.emplace_back(request.metric, rotated ? q->rotated.data() : q->values.data(), width, dim, q->uneven_rows);
   std::vector<float> block(half || rotated ? kBlock * loaded : 0), turned(rotated ? kBlock * width : 0);
   for (std::size_t first = 0; first < rows.size(); first += kBlock) {
     const std::size_t count = std::min(kBlock, rows.size() - first);

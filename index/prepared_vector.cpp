@@ -22,10 +22,10 @@ void prepare_vector(const CollectionOptions& options, std::span<const float> in,
     out[j] = in[j];
   }
   if (options.metric == Metric::cosine) {
-    if (!(norm > 0)) throw Error(ErrorCode::invalid_argument, "a zero vector has no direction: cosine cannot store it");
     const double inverse = 1.0 / std::sqrt(norm);
-    // A vector that is already normalised keeps its bits, so that writing what was read changes nothing.
-    if (std::fabs(norm - 1.0) > 1e-6)
+    // A vector that is already normalised keeps its bits, so that writing what was read changes nothing. So does a zero
+    // vector: it has no direction, and a similarity of 0 to everything.
+    if (norm > 0 && std::fabs(norm - 1.0) > 1e-6)
       for (std::size_t j = 0; j < in.size(); ++j) out[j] = static_cast<float>(in[j] * inverse);
   }
   if (options.scalar_type == ScalarType::float16) {
@@ -50,7 +50,7 @@ std::vector<float> query_values(const CollectionOptions& options, std::span<cons
   if (options.metric != Metric::cosine) return values;
   const double norm =
       lane_sum(values.size(), [&](std::size_t j) { return static_cast<double>(values[j]) * values[j]; });
-  if (!(norm > 0)) throw Error(ErrorCode::invalid_argument, "a zero query has no direction: cosine cannot rank by it");
+  if (!(norm > 0)) return values;  // as near to everything
   const double inverse = 1.0 / std::sqrt(norm);
   for (float& x : values) x = static_cast<float>(x * inverse);
   return values;
@@ -71,6 +71,7 @@ PreparedQuery prepare_query(const CollectionOptions& options, const Generation& 
   if (out.width > query.size())
     throw Error(ErrorCode::invalid_argument, "width " + std::to_string(out.width) + " exceeds the query's " +
                                                  std::to_string(query.size()) + " coordinates");
+  out.uneven_rows = options.metric == Metric::cosine && options.scalar_type == ScalarType::float16;
   out.values = query_values(options, query);
   out.values.resize(options.dim, 0.0f);
   if (generation.rotation() != nullptr) {

@@ -12,8 +12,8 @@
 namespace nestor::index {
 
 // Checks one vector to be stored and writes it to out (dim values) as it will be kept: normalised for cosine,
-// rounded to the scalar type. Throws Error invalid_argument: wrong dimension, NaN or Inf, overflow of float16, a zero
-// vector with cosine.
+// rounded to the scalar type; a zero vector stays one. Throws Error invalid_argument: wrong dimension, NaN or Inf,
+// overflow of float16.
 void prepare_vector(const CollectionOptions& options, std::span<const float> in, float* out);
 
 // The coordinates a query is compared by: checked to be finite, normalised for cosine. Throws Error invalid_argument.
@@ -24,6 +24,7 @@ struct PreparedQuery {
   std::vector<float> values;   // dim values, normalised for cosine; zeros after the width of a short query
   std::vector<float> rotated;  // its leading rotated coordinates, as many as codes or ranking need; empty: no rotation
   std::uint32_t width = 0;     // ranking width
+  bool uneven_rows = false;    // cosine over rows of float16, whose rounding leaves them longer or shorter than 1
 
   // What the codes are compared with.
   const float* coded() const { return rotated.empty() ? values.data() : rotated.data(); }

@@ -4,7 +4,9 @@ namespace nestor::index {
 
 RowDistance::RowDistance(const Generation& generation, Metric metric, const PreparedQuery& query, std::size_t dim)
     : rotation_(ranks_rotated(generation, query.width, dim) ? generation.rotation() : nullptr),
-      distance_(metric, rotation_ != nullptr ? query.rotated.data() : query.values.data(), query.width, dim), dim_(dim) {
+      distance_(metric, rotation_ != nullptr ? query.rotated.data() : query.values.data(), query.width, dim,
+                query.uneven_rows),
+      dim_(dim) {
   if (rotation_ != nullptr) rotated_.resize(query.width);
 }
 

@@ -83,7 +83,8 @@ std::vector<float> RowReader::distances(std::span<const float> query, std::span<
     throw Error(ErrorCode::invalid_argument, "Vector dimension error: expected dim: " + std::to_string(options_.dim) +
                                                  ", got " + std::to_string(query.size()));
   const std::vector<float> values = query_values(options_, query);
-  const ExactDistance distance(options_.metric, values.data(), options_.dim, options_.dim);
+  const ExactDistance distance(options_.metric, values.data(), options_.dim, options_.dim,
+                               options_.scalar_type == ScalarType::float16);
   const RowMatrix& matrix = view_->generation->matrix();
   std::vector<Place> places;
   places.reserve(ids.size());

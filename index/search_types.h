@@ -1,6 +1,7 @@
 #pragma once
 // What a search is asked and what it answers.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -17,6 +18,19 @@ namespace nestor::index {
 struct Stage {
   std::uint32_t width = 0;
   std::uint32_t shortlist = 0;
+
+  bool operator==(const Stage&) const = default;
+};
+
+// A view of numbers that is equal to another one when both show the same numbers.
+template <typename T>
+struct NumberView : std::span<const T> {
+  using std::span<const T>::span;
+  NumberView(std::span<const T> numbers = {}) : std::span<const T>(numbers) {}
+
+  bool operator==(const NumberView& other) const {
+    return std::equal(this->begin(), this->end(), other.begin(), other.end());
+  }
 };
 
 struct SearchOptions {
@@ -39,11 +53,14 @@ struct SearchOptions {
   bool exact_distances = true;
   bool with_ids = true;                        // false: hits carry no id and no version, a wait less for each
   // Warm start: the walk begins at these rows (those of them that the graph holds) instead of the graph's own entry.
-  std::span<const Slot> entry_slots;
+  NumberView<Slot> entry_slots;
   // Only slots whose bit is set may be returned; empty: all. Bit i of word i / 64 is slot i.
-  std::span<const std::uint64_t> allowed_slots;
+  NumberView<std::uint64_t> allowed_slots;
   // SelectedSlots::numbering of them: with it, a compaction in between does no harm. 0: the slots are of this moment.
   std::uint64_t allowed_numbering = 0;
+
+  // Queries whose options are equal may be searched together.
+  bool operator==(const SearchOptions&) const = default;
 };
 
 // What may be said of an answer that was asked for by target_recall or max_latency_ms.

@@ -1,5 +1,6 @@
 #include "index/types.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "index/error.h"
@@ -79,7 +80,7 @@ float score_from_distance(Metric metric, float distance) {
   switch (metric) {
     case Metric::l2: return std::sqrt(distance > 0 ? distance : 0.0f);
     case Metric::dot: return -distance;
-    case Metric::cosine: return 1.0f - distance;
+    case Metric::cosine: return std::clamp(1.0f - distance, -1.0f, 1.0f);  // rounding goes a little beyond
   }
   return distance;
 }

@@ -51,7 +51,7 @@ std::string_view to_string(WalkCodes codes);  // "auto", "whole", "leading_bits"
 WalkCodes parse_walk_codes(std::string_view text);
 
 // What users see for an internal distance (Qdrant's convention): l2 -> sqrt (smaller is nearer),
-// dot and cosine -> the similarity (larger is nearer).
+// dot and cosine -> the similarity (larger is nearer; a cosine lies in -1..1).
 float score_from_distance(Metric metric, float distance);
 
 // A user's name for a point: an unsigned 64-bit integer or a 128-bit UUID.

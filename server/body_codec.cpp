@@ -4,11 +4,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "index/utf8.h"
 #include "server/base64.h"
 #include "server/json_writer.h"
 #include "server/message.h"
 #include "server/protocol.h"
-#include "server/utf8.h"
 
 namespace nestor::server {
 namespace {
@@ -52,7 +52,7 @@ class JsonTextWriter {
     return true;
   }
   bool string(string_t& value) {
-    if (!is_utf8(value)) return fail("text that is not UTF-8");
+    if (!index::is_utf8(value)) return fail("text that is not UTF-8");
     separate();
     append_string(out_, value);
     return true;
@@ -69,7 +69,7 @@ class JsonTextWriter {
   bool end_object() { return close('}'); }
   bool end_array() { return close(']'); }
   bool key(string_t& value) {
-    if (!is_utf8(value)) return fail("text that is not UTF-8");
+    if (!index::is_utf8(value)) return fail("text that is not UTF-8");
     separate();
     append_string(out_, value);
     out_ += ':';
@@ -87,14 +87,6 @@ class JsonTextWriter {
   std::string take() { return std::move(out_); }
 
  private:
-  static bool is_utf8(std::string_view text) {
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t length = utf8_length(text, at);
-      if (length == 0) return false;
-      at += length;
-    }
-    return true;
-  }
   bool fail(const std::string& what) {
     if (problem_.empty()) problem_ = what;
     return false;

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "index/utf8.h"
 #include "server/float_reader.h"
 #include "server/protocol.h"
-#include "server/utf8.h"
 
 namespace nestor::server {
 namespace {
@@ -225,7 +225,7 @@ bool JsonParser::scan_string() {
     } else if (c < 0x80) {
       ++at_;
     } else {
-      const std::size_t length = utf8_length(text_, at_);
+      const std::size_t length = index::utf8_length(text_, at_);
       if (length == 0) fail("text that is not UTF-8");
       at_ += length;
     }

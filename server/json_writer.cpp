@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "server/utf8.h"
+#include "index/utf8.h"
 
 namespace nestor::server {
 namespace {
@@ -42,7 +42,11 @@ void append_escaped(std::string& out, unsigned char c) {
 }  // namespace
 
 void append_unsigned(std::string& out, std::uint64_t value) { append_number(out, value); }
-void append_float(std::string& out, float value) { append_number(out, finite(value)); }
+void append_float(std::string& out, float value) {
+  const std::size_t first = out.size();
+  append_number(out, finite(value));
+  if (out.find_first_of(".e", first) == std::string::npos) out += ".0";
+}
 void append_double(std::string& out, double value) { append_number(out, finite(value)); }
 
 void append_string(std::string& out, std::string_view text) {
@@ -54,7 +58,7 @@ void append_string(std::string& out, std::string_view text) {
       ++at;
       continue;
     }
-    const std::size_t length = utf8_length(text, at);
+    const std::size_t length = index::utf8_length(text, at);
     if (length == 0) {
       out += "\xEF\xBF\xBD";
       ++at;
@@ -80,6 +84,18 @@ void append_id(std::string& out, const index::PointId& id) {
   out += '"';
   out += index::to_string(id);
   out += '"';
+}
+
+std::optional<std::string> canonical_scalar(const JsonValue& value) {
+  if (value.is_boolean()) return std::string(value.text());
+  if (value.is_number()) {
+    if (value.text().find_first_of(".eE") != std::string_view::npos) return std::nullopt;
+    return value.text() == "-0" ? "0" : std::string(value.text());
+  }
+  if (!value.is_string()) return std::nullopt;
+  std::string text;
+  append_string(text, *value.as_string());
+  return text;
 }
 
 }  // namespace nestor::server

@@ -205,7 +205,7 @@ TEST_CASE("a new row is found at once, a replaced or erased one never again, bef
 TEST_CASE("bad input is refused with the value and the limit and changes nothing") {
   CollectionFixture f(Metric::cosine);
   f.fill(150);
-  const std::vector<float> good(kDim, 1.0f), zero(kDim, 0.0f), wrong(20, 1.0f);
+  const std::vector<float> good(kDim, 1.0f), wrong(20, 1.0f);
   std::vector<float> nan = good;
   nan[3] = std::nanf("");
   const auto upsert = [&](const std::vector<float>& v) {
@@ -214,14 +214,12 @@ TEST_CASE("bad input is refused with the value and the limit and changes nothing
   };
   CHECK(upsert(wrong) == "Vector dimension error: expected dim: 48, got 20");
   CHECK(upsert(nan) == "vector coordinate 3 is not a finite number");
-  CHECK(upsert(zero).find("zero vector") != std::string::npos);
   CHECK(f.collection->info().sequence == 1);
   const auto search = [&](const std::vector<float>& q, SearchOptions s) {
     return message_of([&] { f.collection->search(q, s); });
   };
   CHECK(search(wrong, {}) == "Vector dimension error: expected dim: 48, got 20");
   CHECK(search(nan, {}).find("query coordinate 3") != std::string::npos);
-  CHECK(search(zero, {}).find("zero query") != std::string::npos);
   SearchOptions s;
   s.k = 0;
   CHECK(search(good, s) == "k 0 is out of range 1..4096");

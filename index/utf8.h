@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace nestor::server {
+namespace nestor::index {
 
 // Length 1..4 of the sequence at `at`, 0 when it is malformed. REQUIRES at < text.size().
 inline std::size_t utf8_length(std::string_view text, std::size_t at) {
@@ -27,4 +27,13 @@ inline std::size_t utf8_length(std::string_view text, std::size_t at) {
   return 0;
 }
 
-}  // namespace nestor::server
+inline bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8_length(text, at);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
+}
+
+}  // namespace nestor::index
