@@ -182,6 +182,8 @@ void CollectionHome::take_over(const Successor& successor) {
   records_->refuse_writes("a compaction puts other rows in force");
   try {
     successor.rows_->follow_indexes(*records_);
+    if (const std::string now = records_->attributes(); now != successor.rows_->attributes())
+      successor.rows_->write_attributes(now);
     put_in_force(successor.names_);
   } catch (...) {
     try {
@@ -202,6 +204,12 @@ void CollectionHome::take_over(const Successor& successor) {
 
 void CollectionHome::finish(const Successor& successor) {
   if (const MakeTermExtractor make = term_maker()) successor.rows_->use_payload_terms(make);
+}
+
+void CollectionHome::change_attributes(const std::string& attributes) {
+  const std::lock_guard lock(mutex_);
+  check_not_retired();
+  records_->write_attributes(attributes);
 }
 
 // ---- payload indexes ----

@@ -58,6 +58,8 @@ class CollectionHome : public PayloadIndexes, public std::enable_shared_from_thi
   bool drop_index(const std::string& field) override;
   std::vector<PayloadIndex> payload_indexes() const override { return records()->payload_indexes(); }
   std::shared_ptr<const TermReader> read_terms() const override;
+  // Of whatever rows are in force, and kept by compactions. Durable on return.
+  void change_attributes(const std::string& attributes);
   // See RocksStore.
   void use_payload_terms(const MakeTermExtractor& make);
 

@@ -1,6 +1,7 @@
 #include "storage/collection_name.h"
 
 #include "index/error.h"
+#include "index/utf8.h"
 
 namespace nestor::storage {
 namespace {
@@ -25,8 +26,11 @@ int hex_value(char c) {
 
 }  // namespace
 
+// Clients fold "a/./b" and "a/../b" before they send them, and proxies do: such a name could not be reached.
 void check_collection_name(std::string_view name) {
   if (name.empty()) invalid("collection name is empty");
+  if (name == "." || name == "..") invalid("collection name \"" + std::string(name) + "\" is not a name but a place");
+  if (!index::is_utf8(name)) invalid("collection name is not UTF-8");
   if (name.size() > kMaxNameBytes)
     invalid("collection name has " + std::to_string(name.size()) + " bytes, the limit is " +
             std::to_string(kMaxNameBytes));

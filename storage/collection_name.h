@@ -8,8 +8,8 @@ namespace nestor::storage {
 
 inline constexpr std::size_t kMaxNameBytes = 255;
 
-// Throws Error invalid_argument: empty, longer than 255 bytes, one of < > : " / \ | ? * or a control character, or so
-// many characters to escape that the directory name would be longer than 255 bytes.
+// Throws Error invalid_argument: empty, longer than 255 bytes, "." or "..", not UTF-8, one of < > : " / \ | ? * or a
+// control character, or so many characters to escape that the directory name would be longer than 255 bytes.
 void check_collection_name(std::string_view name);
 
 // A safe directory name: ASCII letters, digits, - _ . and bytes of UTF-8 stay; a leading dot and everything else

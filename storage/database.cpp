@@ -86,7 +86,8 @@ void Database::Impl::start_builder(unsigned threads) {
   const auto list = [this] {
     BackgroundBuilder::Collections all;
     const std::lock_guard guard(mutex);
-    for (const auto& [name, entry] : served) all.push_back(entry.collection);
+    for (const auto& [name, entry] : served)
+      if (!may_build || may_build(*entry.collection, entry.attributes)) all.push_back(entry.collection);
     return all;
   };
   builder = std::make_unique<BackgroundBuilder>(
@@ -244,6 +245,21 @@ std::shared_ptr<Collection> Database::collection(const std::string& name) const 
 std::string Database::attributes(const std::string& name) const {
   const std::lock_guard guard(impl_->mutex);
   return impl_->find(name).attributes;
+}
+
+void Database::change_attributes(const std::string& name,
+                                 const std::function<std::string(const std::string&)>& change) {
+  const std::lock_guard one_change(impl_->change_mutex);
+  const std::string before = attributes(name), next = change(before);
+  if (next == before) return;
+  impl_->home_of(name)->change_attributes(next);
+  const std::lock_guard guard(impl_->mutex);
+  impl_->served.at(impl_->resolved(name)).attributes = next;
+}
+
+void Database::use_build_rule(BuildRule rule) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->may_build = std::move(rule);
 }
 
 std::shared_ptr<PayloadIndexes> Database::payload_indexes(const std::string& name) const {

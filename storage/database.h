@@ -41,6 +41,8 @@ struct DatabaseOptions {
   std::function<void(const std::string&)> log;
 };
 
+using BuildRule = std::function<bool(const Collection&, const std::string& attributes)>;
+
 // A collection that could not be opened; the others are served.
 struct DamagedCollection {
   std::string name;
@@ -64,7 +66,7 @@ class Database {
   // Served, that is: not damaged; by its own name or an alias.
   bool contains(const std::string& name) const;
 
-  // name: 1..255 bytes, none of < > : " / \ | ? * and no control characters.
+  // name: 1..255 bytes, none of < > : " / \ | ? * and no control characters; UTF-8, and neither "." nor "..".
   // attributes: opaque JSON text kept with the collection for the doors. Durable on return.
   // Throws already_exists (also when the name belongs to a damaged one or is an alias), invalid_argument.
   std::shared_ptr<Collection> create_collection(const std::string& name, const CollectionOptions& options,
@@ -78,6 +80,12 @@ class Database {
   // damaged one.
   std::shared_ptr<Collection> collection(const std::string& name) const;
   std::string attributes(const std::string& name) const;
+  // From the attributes there are to those that will be; durable on return, and no other change comes between. A throw
+  // of it changes nothing. Throws as collection() does, unavailable while the disk takes no writes.
+  void change_attributes(const std::string& name, const std::function<std::string(const std::string&)>& change);
+  // Which collections may be built in the background, by their attributes; without a rule all. Must be quick and must
+  // not call the Database.
+  void use_build_rule(BuildRule rule);
   // The payload indexes of a collection, valid as long as the collection is. Throws as collection() does.
   std::shared_ptr<PayloadIndexes> payload_indexes(const std::string& name) const;
   // Who makes the terms of payload indexes, for the collections there are and those to come. Indexes that fell behind

@@ -71,10 +71,11 @@ struct Database::Impl {
 
   std::mutex snapshot_mutex;  // one snapshot or recovery at a time; taken before change_mutex
   std::mutex change_mutex;    // one create, delete, replacement or change of aliases at a time, held over I/O
-  mutable std::mutex mutex;   // guards the three maps; never held over I/O
+  mutable std::mutex mutex;   // guards the three maps and the rule; never held over I/O
   std::map<std::string, Served> served;
   std::map<std::string, std::string> damaged;
   Aliases aliases;
+  BuildRule may_build;                         // guarded by mutex; empty: all
   MakeTermExtractor make_terms;                // guarded by change_mutex
   std::unique_ptr<BackgroundBuilder> builder;  // goes first
 

@@ -66,7 +66,10 @@ void RocksStore::checkpoint(const std::filesystem::path& directory) const {
 void RocksStore::remove_when_closed() { impl_->remove_when_closed = true; }
 
 const index::CollectionOptions& RocksStore::options() const { return impl_->record.options; }
-const std::string& RocksStore::attributes() const { return impl_->record.attributes; }
+std::string RocksStore::attributes() const {
+  const std::lock_guard write_lock(impl_->write_mutex);
+  return impl_->record.attributes;
+}
 index::StoreState RocksStore::state() const { return impl_->current(); }
 
 void RocksStore::find(std::span<const index::PointId> ids, std::span<Slot> out) const {
@@ -224,11 +227,20 @@ void RocksStore::write_graphs(const std::vector<std::uint32_t>& graphs, index::W
   index::CollectionOptions options = impl_->record.options;
   options.graphs = graphs;
   options.walk_codes = walk_codes;
-  const std::string record = encode_collection({options.validated(), impl_->record.attributes});
   const std::lock_guard write_lock(impl_->write_mutex);
+  const std::string record = encode_collection({options.validated(), impl_->record.attributes});
   impl_->check_writable();
   check(impl_->db->Put(durable(), impl_->db.family(kMetaFamily), slice(kCollectionKey), record),
         "write to " + impl_->directory);
+}
+
+void RocksStore::write_attributes(const std::string& attributes) {
+  const std::lock_guard write_lock(impl_->write_mutex);
+  impl_->check_writable();
+  check(impl_->db->Put(durable(), impl_->db.family(kMetaFamily), slice(kCollectionKey),
+                       encode_collection({impl_->record.options, attributes})),
+        "write to " + impl_->directory);
+  impl_->record.attributes = attributes;
 }
 
 }  // namespace nestor::storage

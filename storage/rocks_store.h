@@ -76,7 +76,8 @@ class RocksStore final : public index::RecordStore, public PayloadIndexes {
   void remove_when_closed();
 
   const index::CollectionOptions& options() const;  // validated
-  const std::string& attributes() const;
+  std::string attributes() const;
+  void write_attributes(const std::string& attributes);  // durable on return
 
   // Who makes terms from now on. Indexes that are not complete are filled again. Without this, writes go through and
   // leave every index incomplete.
