@@ -16,9 +16,13 @@ struct FieldPath {
     Kind kind = Kind::key;
     std::string key;
     std::size_t index = 0;
+
+    bool operator==(const Step&) const = default;
   };
   std::vector<Step> steps;  // the first one is a key; at most kMaxSteps
   static constexpr std::size_t kMaxSteps = 64;
+
+  bool operator==(const FieldPath&) const = default;
 };
 
 // Throws HttpError 400 for what is no path.

@@ -1,6 +1,5 @@
 #include "server/payload.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "server/fields.h"
@@ -9,23 +8,6 @@
 
 namespace nestor::server {
 namespace {
-
-std::vector<std::string> read_keys(const JsonValue& value, std::string_view name) {
-  expect_array(value, name);
-  std::vector<std::string> keys;
-  for (const JsonValue& item : value.items()) {
-    auto key = item.as_string();
-    if (!key) wrong_type(item, name, "a key (a string)");
-    keys.push_back(std::move(*key));
-  }
-  return keys;
-}
-
-bool shows(const PayloadSelector& selector, const std::string& key) {
-  if (selector.mode == PayloadSelector::Mode::all) return true;
-  const bool listed = std::find(selector.keys.begin(), selector.keys.end(), key) != selector.keys.end();
-  return listed == (selector.mode == PayloadSelector::Mode::include);
-}
 
 void append_member(std::string& out, bool& first, const std::string& key, std::string_view text) {
   if (!first) out += ',';
@@ -37,43 +19,18 @@ void append_member(std::string& out, bool& first, const std::string& key, std::s
 
 // A value that came without a payload field (from an offline build) is shown as if it had come with one.
 void append_payload(std::string& out, const index::Record& record, const PayloadSelector& selector) {
-  const bool all = selector.mode == PayloadSelector::Mode::all;
-  if (all && !record.value) {
-    out += record.payload.empty() ? std::string_view("{}") : std::string_view(record.payload);
-    return;
-  }
   const std::string_view text = record.payload.empty() ? std::string_view("{}") : std::string_view(record.payload);
-  const JsonDocument document(text, kStoredDepth);
-  const bool has_token = document.root().find(kTokenField).has_value();
-  if (all && has_token) {
-    out += record.payload;
+  if (selector.mode == PayloadSelector::Mode::all && !record.value) {
+    out += text;
     return;
   }
-  bool first = true;
-  out += '{';
-  for (const auto& [key, value] : document.root().members())
-    if (shows(selector, key)) append_member(out, first, key, value.text());
-  if (record.value && !has_token && shows(selector, std::string(kTokenField)))
-    append_member(out, first, std::string(kTokenField), std::to_string(*record.value));
-  out += '}';
+  const JsonDocument document(text, kStoredDepth);
+  if (!record.value || document.root().find(kTokenField)) return append_selected(out, document.root(), selector);
+  const std::string with_token = with_token_field(document.root(), *record.value);
+  append_selected(out, JsonDocument(with_token, kStoredDepth).root(), selector);
 }
 
 }  // namespace
-
-PayloadSelector read_payload_selector(const JsonValue& request, bool by_default) {
-  using Mode = PayloadSelector::Mode;
-  const auto value = field(request, "with_payload");
-  if (!value) return {by_default ? Mode::all : Mode::none, {}};
-  if (const auto all = value->as_bool()) return {*all ? Mode::all : Mode::none, {}};
-  if (value->is_array()) return {Mode::include, read_keys(*value, "with_payload")};
-  if (!value->is_object()) wrong_type(*value, "with_payload", "true, false, a list of keys or a selector");
-  allow_fields(*value, "with_payload", {"include", "exclude"});
-  const auto include = field(*value, "include");
-  const auto exclude = field(*value, "exclude");
-  if (include.has_value() == exclude.has_value()) format_error("`with_payload` needs either `include` or `exclude`");
-  return include ? PayloadSelector{Mode::include, read_keys(*include, "include")}
-                 : PayloadSelector{Mode::exclude, read_keys(*exclude, "exclude")};
-}
 
 bool read_vector_selector(const JsonValue& request, const Schema& schema, bool by_default) {
   auto value = field(request, "with_vector");
@@ -81,10 +38,12 @@ bool read_vector_selector(const JsonValue& request, const Schema& schema, bool b
   if (!value) return by_default;
   if (const auto all = value->as_bool()) return *all;
   if (!value->is_array()) wrong_type(*value, "with_vector", "true, false or a list of vector names");
-  const auto names = read_keys(*value, "with_vector");
-  for (const std::string& name : names)
-    if (name != schema.vector_name) wrong_input("Not existing vector name error: " + name);
-  return !names.empty();
+  for (const JsonValue& item : value->items()) {
+    const auto name = item.as_string();
+    if (!name) wrong_type(item, "with_vector", "a vector name (a string)");
+    if (*name != schema.vector_name) wrong_input("Not existing vector name error: " + *name);
+  }
+  return value->size() > 0;
 }
 
 std::optional<std::uint32_t> payload_token(const JsonValue& payload) {

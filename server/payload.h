@@ -8,6 +8,7 @@
 
 #include "index/collection.h"
 #include "server/json_view.h"
+#include "server/payload_selector.h"
 #include "server/schema.h"
 
 namespace nestor::server {
@@ -19,16 +20,6 @@ inline constexpr std::uint64_t kMaxToken = 0xFFFFFFFE;
 // Nesting of a stored payload is not limited again: what is stored was checked when it came, by whatever limit then.
 inline constexpr std::size_t kStoredDepth = 1000;
 
-// `with_payload`: a boolean, a list of keys, {"include": keys} or {"exclude": keys}.
-struct PayloadSelector {
-  enum class Mode { none, all, include, exclude };
-  Mode mode = Mode::none;
-  std::vector<std::string> keys;
-
-  bool wanted() const { return mode != Mode::none; }
-};
-
-PayloadSelector read_payload_selector(const JsonValue& request, bool by_default);
 // `with_vector`: a boolean or a list of names. `with_vectors` is taken too.
 bool read_vector_selector(const JsonValue& request, const Schema& schema, bool by_default);
 
