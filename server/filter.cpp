@@ -22,12 +22,7 @@ bool any_value(const FieldPath& key, const JsonValue& payload, const Fits& fits)
   return false;
 }
 
-std::uint64_t count_values(const FieldPath& key, const JsonValue& payload) {
-  std::uint64_t count = 0;
-  for (const JsonValue& value : values_at(key, payload))
-    count += value.is_array() ? value.size() : value.is_null() ? 0 : 1;
-  return count;
-}
+std::uint64_t count_of(const JsonValue& value) { return value.is_array() ? value.size() : value.is_null() ? 0 : 1; }
 
 class Evaluation {
  public:
@@ -55,7 +50,11 @@ class Evaluation {
       return moment && c.bounds.hold(*moment);
     });
   }
-  bool operator()(const ValuesCount& c) const { return c.bounds.hold(count_values(c.key, payload_)); }
+  bool operator()(const ValuesCount& c) const {
+    const auto values = values_at(c.key, payload_);
+    if (values.empty()) return c.bounds.hold(0);
+    return std::any_of(values.begin(), values.end(), [&](const JsonValue& v) { return c.bounds.hold(count_of(v)); });
+  }
   bool operator()(const IsEmpty& c) const {
     const auto values = values_at(c.key, payload_);
     const bool empty = std::all_of(values.begin(), values.end(), [](const JsonValue& value) {

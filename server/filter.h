@@ -50,7 +50,8 @@ struct DatetimeRange {
   FieldPath key;
   Bounds<std::int64_t> bounds;  // microseconds, see parse_datetime
 };
-// How many elements a list has; any other value counts 1, null or nothing 0.
+// How many elements a list has; any other value counts 1, null or nothing 0. Of several values (a path with "[]") one
+// whose own count fits is enough.
 struct ValuesCount {
   FieldPath key;
   Bounds<std::uint64_t> bounds;

@@ -38,8 +38,8 @@ void append_merged(std::string& out, const Value& old, const JsonValue& news) {
   writer.finish();
 }
 
-// The old value with `news` merged in at the end of the path. Objects on the way are made where there are none; lists
-// are not: an element that is not there is not changed.
+// The old value with `news` merged in at the end of the path. Objects and lists on the way are made where there are
+// none; elements are not: a list that is made stays empty.
 void append_set(std::string& out, const Value& old, const FieldPath& path, std::size_t step, const JsonValue& news) {
   if (step == path.steps.size()) return append_merged(out, old, news);
   const FieldPath::Step& s = path.steps[step];
@@ -52,7 +52,7 @@ void append_set(std::string& out, const Value& old, const FieldPath& path, std::
     return writer.finish();
   }
   if (!old || !old->is_array()) {
-    out += old ? old->text() : std::string_view("[]");
+    out += "[]";
     return;
   }
   const auto items = old->items();

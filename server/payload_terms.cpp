@@ -111,6 +111,37 @@ std::string_view to_string(IndexKind kind) {
   return "keyword";
 }
 
+namespace {
+
+// Where terms lie and which of them there are, is the same for all; a hint that asks for less than there is, is kept.
+void check_index_parameters(const JsonValue& schema, IndexKind kind) {
+  switch (kind) {
+    case IndexKind::keyword:
+    case IndexKind::uuid:
+      allow_fields(schema, "field_schema", {"type", "is_tenant", "on_disk", "memory", "enable_hnsw"});
+      break;
+    case IndexKind::integer:
+      allow_fields(schema, "field_schema",
+                   {"type", "lookup", "range", "is_principal", "on_disk", "memory", "enable_hnsw"});
+      if (bool_field(schema, "lookup") == false && bool_field(schema, "range") == false)
+        validation_error("field_schema", "the 'lookup' and 'range' capabilities can't be both disabled");
+      break;
+    case IndexKind::number:
+    case IndexKind::datetime:
+      allow_fields(schema, "field_schema", {"type", "is_principal", "on_disk", "memory", "enable_hnsw"});
+      break;
+    case IndexKind::boolean: allow_fields(schema, "field_schema", {"type", "on_disk", "memory", "enable_hnsw"}); break;
+  }
+}
+
+}  // namespace
+
+IndexKind read_index_definition(const JsonValue& schema) {
+  const IndexKind kind = read_index_kind(schema);
+  if (schema.is_object()) check_index_parameters(schema, kind);
+  return kind;
+}
+
 IndexKind read_index_kind(const JsonValue& schema) {
   std::optional<std::string> word = schema.as_string();
   if (!word) {

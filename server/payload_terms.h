@@ -34,6 +34,9 @@ std::string_view to_string(IndexKind kind);  // "keyword", "integer", "float", "
 // A `field_schema`: a kind by name, or an object with `type`. Throws HttpError 400, for the kinds of the dialect that
 // are not spoken (geo, text) by name.
 IndexKind read_index_kind(const JsonValue& schema);
+// The same of a request: 400 also for unknown parameters, which readers with types could not read again; 422 for ones
+// that leave nothing.
+IndexKind read_index_definition(const JsonValue& schema);
 // Of a stored definition, which is such a schema; nullopt for what this version does not know.
 std::optional<IndexKind> index_kind(const std::string& definition);
 

@@ -10,9 +10,9 @@ namespace {
 
 using Step = FieldPath::Step;
 
-bool same_step(const Step& a, const Step& b) { return a.kind == b.kind && a.key == b.key && a.index == b.index; }
-bool same_path(const FieldPath& a, const FieldPath& b) {
-  return std::equal(a.steps.begin(), a.steps.end(), b.steps.begin(), b.steps.end(), same_step);
+bool leads_to_several(const FieldPath& path) {
+  return std::any_of(path.steps.begin(), path.steps.end(),
+                     [](const Step& step) { return step.kind == FieldPath::Kind::every_element; });
 }
 
 struct Field {
@@ -68,7 +68,8 @@ class Evaluation {
   }
   Selected operator()(const ValuesCount& c) const {
     const Field* field = find(c.key);
-    if (!field) return unknown();
+    // The index counts what stands at a path together, the filter each value by itself.
+    if (!field || leads_to_several(c.key)) return unknown();
     Selected found = nothing();
     SlotBits counted(live_.size());
     terms_.scan(field->number, kCountTerms, after(std::string(kCountTerms)), [&](std::string_view term, index::Slot slot) {
@@ -168,7 +169,7 @@ class Evaluation {
 
   const Field* find(const FieldPath& path) const {
     const auto found =
-        std::find_if(fields_.begin(), fields_.end(), [&](const Field& field) { return same_path(field.path, path); });
+        std::find_if(fields_.begin(), fields_.end(), [&](const Field& field) { return field.path == path; });
     return found == fields_.end() ? nullptr : &*found;
   }
 

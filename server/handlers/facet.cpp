@@ -6,31 +6,35 @@
 #include "server/filter_selection.h"
 #include "server/handlers/handlers.h"
 #include "server/json_writer.h"
+#include "server/payload_terms.h"
 
 namespace nestor::server {
 namespace {
 
-constexpr std::size_t kMostHits = 100'000;
-
 // Strings, integers and booleans count, each once a point.
-using Counts = std::unordered_map<std::string, std::uint64_t>;  // the value as canonical JSON
+using Counts = std::unordered_map<std::string, std::uint64_t>;  // by canonical_scalar()
 
-std::optional<std::string> canonical(const JsonValue& value) {
-  if (value.is_boolean()) return std::string(value.text());
-  if (value.is_number() && value.text().find_first_of(".eE") == std::string_view::npos) return std::string(value.text());
-  if (!value.is_string()) return std::nullopt;
-  std::string text;
-  append_string(text, *value.as_string());
-  return text;
+// Where the key has an index of uuids, their spellings are one value.
+bool counts_uuids(const OpenCollection& target, const FieldPath& key) {
+  const auto indexes = target.indexes->payload_indexes();
+  return std::any_of(indexes.begin(), indexes.end(), [&](const storage::PayloadIndex& index) {
+    return index_kind(index.definition) == IndexKind::uuid && parse_field_path(index.field) == key;
+  });
+}
+
+std::optional<std::string> facet_value(const JsonValue& value, bool uuids) {
+  const auto id = uuids && value.is_string() ? index::PointId::parse_uuid(*value.as_string()) : std::nullopt;
+  return id ? '"' + index::to_string(*id) + '"' : canonical_scalar(value);
 }
 
 Counts count_values(const OpenCollection& target, const FieldPath& key, const index::SelectedSlots* slots) {
+  const bool uuids = counts_uuids(target, key);
   Counts counts;
   std::vector<std::string> own;  // of one point
   for_each_payload(target, slots, [&](const index::RowHeader&, const JsonValue& payload) {
     own.clear();
     for_each_value(key, payload, [&](const JsonValue& value) {
-      if (auto text = canonical(value)) own.push_back(std::move(*text));
+      if (auto text = facet_value(value, uuids)) own.push_back(std::move(*text));
     });
     std::sort(own.begin(), own.end());
     own.erase(std::unique(own.begin(), own.end()), own.end());
@@ -45,7 +49,7 @@ void facet(Context& context, const Call& call, Response& response) {
   const JsonValue body = document.root();
   expect_object(body, "body");
   const FieldPath key = path_field(body, "key");
-  const std::size_t limit = integer_field(body, "limit", {1, kMostHits}).value_or(10);
+  const std::size_t limit = integer_field(body, "limit", {.low = 1}).value_or(10);
   bool_field(body, "exact");  // counts are always exact
   const auto filter = read_filter_field(body, target, context.limits);
   index::SelectedSlots slots;

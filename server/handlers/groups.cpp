@@ -1,5 +1,6 @@
 // Hits by the value of a payload key: the best groups, each with its best hits.
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -23,7 +24,7 @@ struct GroupRequest {
 };
 
 struct Group {
-  std::string id;  // as JSON
+  std::string id;  // as JSON, see canonical_scalar()
   std::vector<QueryHit> hits;
 };
 
@@ -46,14 +47,24 @@ void read_lookup(const JsonValue& body, Context& context, GroupRequest& request)
   request.lookup_format.with_vector = read_vector_selector(*lookup, *request.lookup->schema, false);
 }
 
+// Prefetches find enough for as many groups as they would have found points.
+void widen_prefetches(QueryNode& node, std::size_t group_size) {
+  for (QueryNode& prefetch : node.prefetch) {
+    const bool fits = prefetch.limit <= std::numeric_limits<std::size_t>::max() / group_size;
+    prefetch.limit = fits ? prefetch.limit * group_size : std::numeric_limits<std::size_t>::max();
+    widen_prefetches(prefetch, group_size);
+  }
+}
+
 GroupRequest read_group_request(const JsonValue& body, Context& context, const OpenCollection& target, QueryForm form) {
   GroupRequest request;
   request.query = read_query_request(body, {context.catalog, target, context.limits}, form);
   if (field(body, "offset")) bad_request("`offset` is not part of a query by groups");
   request.query.node.search.explain = false;
   request.key = path_field(body, "group_by");
-  request.groups = integer_field(body, "limit", {1, index::kMaxNeighbours}).value_or(10);
-  request.group_size = integer_field(body, "group_size", {1, index::kMaxNeighbours}).value_or(3);
+  request.groups = integer_field(body, "limit", {.low = 1}).value_or(10);
+  request.group_size = integer_field(body, "group_size", {.low = 1}).value_or(3);
+  widen_prefetches(request.query.node, request.group_size);
   read_lookup(body, context, request);
   return request;
 }
@@ -85,10 +96,8 @@ class Grouping {
     const std::string_view payload = record->payload.empty() ? std::string_view("{}") : record->payload;
     const JsonDocument document(payload, kStoredDepth);
     for_each_value(request_.key, document.root(), [&](const JsonValue& value) {
-      std::string id(value.text());
-      const bool integer = value.is_number() && id.find_first_of(".eE") == std::string::npos;
-      if (!integer && !value.is_string()) return;
-      if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(std::move(id));
+      auto id = value.is_boolean() ? std::nullopt : canonical_scalar(value);
+      if (id && std::find(ids.begin(), ids.end(), *id) == ids.end()) ids.push_back(*std::move(id));
     });
     return ids;
   }
@@ -118,7 +127,8 @@ Grouping find_groups(const OpenCollection& target, GroupRequest& request) {
   Grouping grouping(target, request);
   // A query by examples needs room for the examples themselves.
   constexpr std::size_t kMost = index::kMaxNeighbours / 2;
-  std::size_t limit = std::min(kMost, std::max<std::size_t>(64, 2 * request.groups * request.group_size));
+  const std::size_t groups = std::min(request.groups, kMost), size = std::min(request.group_size, kMost);
+  std::size_t limit = std::clamp<std::size_t>(2 * groups * size, 64, kMost);
   for (;; limit = std::min(kMost, limit * 4)) {
     request.query.node.limit = limit;
     const QueryAnswer answer = run_query(target, request.query.node);

@@ -24,8 +24,9 @@ void create(Context& context, const Call& call, Response& response) {
   const std::string name = *string_field(body, "field_name");
   auto schema = field(body, "field_schema");
   if (!schema) schema = field(body, "field_type");
-  if (!schema) bad_request("`field_schema` is missing: say `keyword`, `integer`, `float`, `bool`, `datetime` or `uuid`");
-  read_index_kind(*schema);
+  if (!schema)
+    bad_request("`field_schema` is missing: say `keyword`, `integer`, `float`, `bool`, `datetime` or `uuid`");
+  read_index_definition(*schema);
   target.indexes->create_index(name, std::string(schema->text()));
   append_update(target, wait, response.body);
 }
