@@ -28,6 +28,7 @@ class Catalog {
 
   // Throws Error not_found "Collection `NAME` doesn't exist!", data_loss for one that could not be opened.
   OpenCollection open(const std::string& name);
+  bool contains(const std::string& name) const { return database_.contains(name); }
 
  private:
   // Valid while the collection is the one that the database knows by this name.

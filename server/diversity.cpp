@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "index/distance.h"
+#include "server/example_scores.h"
 
 namespace nestor::server {
 namespace {
@@ -15,18 +16,17 @@ struct Candidate {
   float redundancy = -std::numeric_limits<float>::infinity();  // largest similarity to what has been taken
 };
 
-float similarity_of(index::Metric metric, float score) { return metric == index::Metric::l2 ? -score : score; }
-
 }  // namespace
 
 std::vector<QueryHit> diversify(const OpenCollection& target, std::vector<QueryHit> hits, float share,
                                 std::size_t count) {
   const index::Metric metric = target->options().metric;
+  const bool uneven = target->options().scalar_type == index::ScalarType::float16;
   std::vector<Candidate> left;
   for (QueryHit& hit : hits) {
     auto record = target->get(hit.id, true, false);
     if (!record) continue;  // deleted since the search
-    const float relevance = similarity_of(metric, hit.score);
+    const float relevance = similarity_from_distance(metric, hit.distance);
     left.push_back({std::move(hit), std::move(record->vector), relevance});
   }
   std::vector<QueryHit> taken;
@@ -38,11 +38,10 @@ std::vector<QueryHit> diversify(const OpenCollection& target, std::vector<QueryH
                                        [&](const Candidate& a, const Candidate& b) { return gain(a) < gain(b); });
     const Candidate chosen = std::move(*best);
     left.erase(best);
-    const index::ExactDistance distance_to(metric, chosen.vector.data(), chosen.vector.size(), chosen.vector.size());
-    for (Candidate& c : left) {
-      const float distance = distance_to(c.vector.data());
-      c.redundancy = std::max(c.redundancy, similarity_of(metric, index::score_from_distance(metric, distance)));
-    }
+    const index::ExactDistance distance_to(metric, chosen.vector.data(), chosen.vector.size(), chosen.vector.size(),
+                                           uneven);
+    for (Candidate& c : left)
+      c.redundancy = std::max(c.redundancy, similarity_from_distance(metric, distance_to(c.vector.data())));
     taken.push_back(chosen.hit);
   }
   return taken;

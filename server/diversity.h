@@ -9,7 +9,7 @@
 
 namespace nestor::server {
 
-// Takes from `hits` (best first, scored by their nearness to the query) one after the other the point with the largest
+// Takes from `hits` (best first, of a search by vector) one after the other the point with the largest
 // (1 - share) * similarity to the query - share * largest similarity to those taken, until there are `count`. Scores
 // stay. O(count x hits) distances; reads the vectors of all hits.
 std::vector<QueryHit> diversify(const OpenCollection& target, std::vector<QueryHit> hits, float share,

@@ -10,12 +10,13 @@ namespace {
 
 using Kind = ExamplesQuery::Kind;
 
-float similarity(index::Metric metric, float distance) {
-  const float score = index::score_from_distance(metric, distance);
-  return metric == index::Metric::l2 ? -score : score;
+float finite(float x) {
+  constexpr float kMost = std::numeric_limits<float>::max();
+  return std::isnan(x) ? -kMost : std::clamp(x, -kMost, kMost);
 }
 
-float squashed(float x) { return (x / (1 + std::abs(x)) + 1) / 2; }
+float signed_squash(float x) { return x / (1 + std::abs(x)); }
+float squashed(float x) { return (signed_squash(x) + 1) / 2; }
 
 float largest(std::span<const float> similarities) {
   float most = -std::numeric_limits<float>::infinity();
@@ -29,13 +30,15 @@ float best_score(std::span<const float> positive, std::span<const float> negativ
 }
 
 float sum_scores(std::span<const float> positive, std::span<const float> negative) {
-  return std::accumulate(positive.begin(), positive.end(), 0.0f) -
-         std::accumulate(negative.begin(), negative.end(), 0.0f);
+  return finite(std::accumulate(positive.begin(), positive.end(), 0.0f) -
+                std::accumulate(negative.begin(), negative.end(), 0.0f));
 }
 
 float context(std::span<const float> positive, std::span<const float> negative) {
+  constexpr float kMargin = std::numeric_limits<float>::epsilon();
   float loss = 0;
-  for (std::size_t i = 0; i < positive.size(); ++i) loss += std::min(positive[i] - negative[i], 0.0f);
+  for (std::size_t i = 0; i < positive.size(); ++i)
+    loss += signed_squash(std::min(finite(positive[i] - negative[i]) - kMargin, 0.0f));
   return loss;
 }
 
@@ -48,10 +51,14 @@ float discover(float target, std::span<const float> positive, std::span<const fl
 
 }  // namespace
 
+float similarity_from_distance(index::Metric metric, float distance) {
+  return finite(metric == index::Metric::l2 ? -distance : index::score_from_distance(metric, distance));
+}
+
 std::function<float(std::span<const float>)> example_score(const ExamplesQuery& query, index::Metric metric) {
   return [&query, metric, similarities = std::vector<float>()](std::span<const float> distances) mutable {
     similarities.clear();
-    for (const float d : distances) similarities.push_back(similarity(metric, d));
+    for (const float d : distances) similarities.push_back(similarity_from_distance(metric, d));
     const std::span<const float> all(similarities);
     const std::size_t first = query.target ? 1 : 0;
     const auto positive = all.subspan(first, query.positive.size());

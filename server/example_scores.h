@@ -1,10 +1,10 @@
 #pragma once
 // Scores of a point from its nearness to several examples (larger is better), as the dialect defines them. With
-// s(e) the similarity to example e (cosine, dot product, or minus the distance) and f(x) = (x / (1 + |x|) + 1) / 2:
+// s(e) the similarity to example e, g(x) = x / (1 + |x|) and f(x) = (g(x) + 1) / 2:
 //
 //   best_score   f(max s(positive)) when that is above max s(negative), else -f(max s(negative))
 //   sum_scores   the sum of s(positive) minus the sum of s(negative)
-//   context      the sum over pairs of min(s(positive) - s(negative), 0): 0 is the best
+//   context      the sum over pairs of g(min(s(positive) - s(negative) - 2^-23, 0))
 //   discover     the number of pairs with s(positive) > s(negative) minus those with less, plus f(s(target))
 
 #include <functional>
@@ -14,6 +14,10 @@
 #include "server/query_node.h"
 
 namespace nestor::server {
+
+// Cosine, dot product, or minus the squared distance: what examples and candidates are compared by, which is not the
+// score of a nearest neighbour where that is a distance. Always finite.
+float similarity_from_distance(index::Metric metric, float distance);
 
 // Takes the distances to the examples in the order: target (if any), positive, negative. `query` must outlive it.
 // REQUIRES a kind other than average_vector.

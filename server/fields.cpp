@@ -47,13 +47,12 @@ std::optional<std::string> string_field(const JsonValue& object, std::string_vie
 std::uint64_t integer_value(const JsonValue& value, std::string_view name, IntegerRange range) {
   const auto number = value.as_unsigned();
   if (!number) wrong_type(value, name, "an unsigned integer");
-  if (*number < range.low)
-    validation_error(name, "value " + std::to_string(*number) + " invalid, must be " + std::to_string(range.low) +
-                               " or larger");
-  if (*number > range.high)
-    validation_error(name, "value " + std::to_string(*number) + " invalid, must be " + std::to_string(range.high) +
-                               " or smaller");
-  return *number;
+  if (*number >= range.low && *number <= range.high) return *number;
+  const std::string low = std::to_string(range.low), high = std::to_string(range.high);
+  const std::string rule = range.high == IntegerRange{}.high ? low + " or larger"
+                           : range.low == 0                  ? high + " or smaller"
+                                                             : "from " + low + " to " + high;
+  validation_error(name, "value " + std::to_string(*number) + " invalid, must be " + rule);
 }
 
 std::optional<std::uint64_t> integer_field(const JsonValue& object, std::string_view name, IntegerRange range) {

@@ -119,7 +119,10 @@ class FilterReader {
     if (const auto v = field(value, "values_count")) take(ValuesCount{key, counts(*v)});
     if (const auto v = bool_field(value, "is_empty")) take(IsEmpty{key, *v});
     if (const auto v = bool_field(value, "is_null")) take(IsNull{key, *v});
-    if (!found) format_error("a filter condition with `key` needs `match`, `range`, `values_count`, `is_empty` or `is_null`");
+    if (!found)
+      validation_error("filter",
+                       "At least one field condition must be specified: `match`, `range`, `values_count`, "
+                       "`is_empty` or `is_null` beside `key`");
     return *std::move(found);
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <unordered_map>
 
 #include "server/protocol.h"
@@ -23,7 +24,9 @@ std::vector<float> reciprocal_ranks(const RankedList& list, float k, float weigh
 
 std::vector<float> normalised(const RankedList& list) {
   std::vector<float> scores;
-  for (const QueryHit& hit : list.hits) scores.push_back(list.smaller_is_better ? -hit.score : hit.score);
+  constexpr float kMost = std::numeric_limits<float>::max();
+  for (const QueryHit& hit : list.hits)
+    scores.push_back(std::clamp(list.smaller_is_better ? -hit.score : hit.score, -kMost, kMost));
   double sum = 0, squares = 0;
   for (const float score : scores) sum += score;
   const double mean = sum / static_cast<double>(scores.size());

@@ -80,9 +80,9 @@ VectorList read_vectors(const JsonValue& body, std::string_view name, const Open
   for (std::size_t i = 0; i < items.size(); ++i) {
     const std::string where = field + "[" + std::to_string(i) + "]";
     const JsonValue vector = dense_vector(items[i], *target.schema, where);
-    const std::size_t length = vector_length(vector, where, dim);
+    const std::size_t length = vector_length(vector, where, {dim});
     if (length != dim) dimension_error(dim, length);
-    append_coordinates(vector, where, vectors.values, dim);
+    append_coordinates(vector, where, vectors.values, {dim});
   }
   return vectors;
 }

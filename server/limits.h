@@ -24,10 +24,10 @@ struct ConnectionLimits {
 // Of what one request may ask for. Exceeding one is a 4xx that names the value and the limit.
 struct RequestLimits {
   std::size_t json_depth = 128;
-  std::size_t points = 100'000;            // written, read or deleted by one request; size of a scroll page
-  std::size_t searches = 4096;             // in a batch, and queries in a kNN-LM lookup
-  std::size_t filter_conditions = 1024;    // in one filter, at all depths: each is evaluated for each row
-  std::size_t prefetches = 64;             // in one query, at all depths
+  std::size_t points = 100'000;          // written, deleted or named by one request
+  std::size_t searches = 4096;           // in a batch, and queries in a kNN-LM lookup
+  std::size_t filter_conditions = 1024;  // in one filter, at all depths: each is evaluated for each row
+  std::size_t prefetches = 64;           // in one query, at all depths
   std::size_t prefetch_depth = 8;
   std::size_t examples = 1024;             // positive, negative or pairs of one recommendation
   std::size_t creation_bytes = 256 << 10;  // body of a collection's creation: it is kept with the collection

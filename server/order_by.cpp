@@ -41,7 +41,7 @@ class FirstInOrder {
     auto key = key_of(value);
     if (!key || !after_start(key->number)) return;
     points_.push_back({row.id, row.slot, row.version, key->number, std::move(key->shown)});
-    if (points_.size() >= 2 * limit_ + 1024) cut();
+    if (points_.size() / 2 >= limit_ && points_.size() >= 1024) cut();
   }
 
   std::vector<OrderedPoint> take() {

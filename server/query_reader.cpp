@@ -44,6 +44,12 @@ Kind read_strategy(const JsonValue& object) {
                "`sum_scores`");
 }
 
+void check_threshold(const QueryNode& node) {
+  if (!node.score_threshold) return;
+  if (std::holds_alternative<OrderBy>(node.query) || std::holds_alternative<SampleQuery>(node.query))
+    bad_request("`score_threshold` has no meaning for points by `order_by` or `sample`, which have no scores");
+}
+
 }  // namespace
 
 QueryNode QueryReader::common(const JsonValue& body) const {
@@ -63,7 +69,10 @@ void QueryReader::read_lookup(const JsonValue& body, QueryNode& node) const {
   if (!lookup) return;
   expect_object(*lookup, "lookup_from");
   required_field(*lookup, "collection");
-  const OpenCollection other = context_.catalog.open(*string_field(*lookup, "collection"));
+  const std::string collection = *string_field(*lookup, "collection");
+  if (!context_.catalog.contains(collection))
+    throw HttpError(404, "Not found: Collection " + collection + " not found");
+  const OpenCollection other = context_.catalog.open(collection);
   if (const auto name = string_field(*lookup, "vector")) check_vector_name(*name, *other.schema);
   if (other->options().dim != context_.target->options().dim)
     dimension_error(context_.target->options().dim, other->options().dim);
@@ -79,12 +88,17 @@ QueryNode QueryReader::query(const JsonValue& body) {
   if (!value) {
     if (!node.prefetch.empty())
       bad_request("A query is needed to merge the prefetches. Can't have prefetches without defining a query.");
+    if (node.score_threshold)
+      bad_request("A query is needed to use the score_threshold. Can't have score_threshold without defining a query.");
     if (name) check_vector_name(*name, *context_.target.schema);
     return node;
   }
-  read_query(*value, node);
+  read_query(*value, prefix_form(body, node), node);
+  check_threshold(node);
   const bool by_vector =
       std::holds_alternative<NearestQuery>(node.query) || std::holds_alternative<ExamplesQuery>(node.query);
+  if (name && std::holds_alternative<FusionQuery>(node.query))
+    bad_request("Fusion queries cannot be combined with the 'using' field.");
   if (by_vector || name) check_vector_name(name.value_or(""), *context_.target.schema);
   if (std::holds_alternative<FusionQuery>(node.query) && node.prefetch.empty())
     bad_request("a fusion needs prefetches to fuse, `prefetch` is missing");
@@ -106,14 +120,25 @@ void QueryReader::read_prefetches(const JsonValue& body, QueryNode& node) {
   --depth_;
 }
 
-void QueryReader::read_query(const JsonValue& value, QueryNode& node) const {
-  if (value.is_object()) return read_query_object(value, node);
-  node.query = NearestQuery{vector_input(value, "query", false), {}};
+// A shorter vector is a prefix. Of a list its length says which; bytes say nothing of what they are, so that a string
+// is one only where the request states the width, or the type of the string.
+QueryReader::Form QueryReader::prefix_form(const JsonValue& body, const QueryNode& node) {
+  Form form{false, node.search.width.value_or(0), {}};
+  const auto params = field(body, "params");
+  const auto ladder = params ? field(*params, "matryoshka") : std::nullopt;
+  if (const auto type = ladder ? string_field(*ladder, "query_type") : std::nullopt)
+    form.type = parse_packed_type(*type);
+  return form;
 }
 
-void QueryReader::read_query_object(const JsonValue& value, QueryNode& node) const {
+void QueryReader::read_query(const JsonValue& value, const Form& form, QueryNode& node) const {
+  if (value.is_object()) return read_query_object(value, form, node);
+  node.query = NearestQuery{vector_input(value, "query", form), {}};
+}
+
+void QueryReader::read_query_object(const JsonValue& value, const Form& form, QueryNode& node) const {
   if (value.find("nearest")) {
-    node.query = nearest(value);
+    node.query = nearest(value, form);
   } else if (const auto recommend = value.find("recommend")) {
     node.query = recommendation(*recommend);
   } else if (const auto discover = value.find("discover")) {
@@ -139,12 +164,12 @@ void QueryReader::read_query_object(const JsonValue& value, QueryNode& node) con
   } else {
     for (const std::string_view kind : {"formula", "relevance_feedback"})
       if (value.find(kind)) not_supported("`" + std::string(kind) + "` in `query`");
-    node.query = NearestQuery{vector_input(value, "query", false), {}};
+    node.query = NearestQuery{vector_input(value, "query", form), {}};
   }
 }
 
-NearestQuery QueryReader::nearest(const JsonValue& object) const {
-  NearestQuery query{vector_input(required_field(object, "nearest"), "query", false), {}};
+NearestQuery QueryReader::nearest(const JsonValue& object, const Form& form) const {
+  NearestQuery query{vector_input(required_field(object, "nearest"), "query", form), {}};
   const auto mmr = field(object, "mmr");
   if (!mmr) return query;
   expect_object(*mmr, "mmr");
@@ -160,15 +185,15 @@ NearestQuery QueryReader::nearest(const JsonValue& object) const {
 ExamplesQuery QueryReader::recommendation(const JsonValue& object) const {
   expect_object(object, "recommend");
   ExamplesQuery query{read_strategy(object), examples(object, "positive"), examples(object, "negative"), {}};
+  if (query.positive.empty() && query.negative.empty())
+    validation_error("recommend", "At least one positive or negative vector ID required");
   if (query.kind == Kind::average_vector && query.positive.empty())
     bad_request("At least one positive vector ID required with this strategy");
-  if (query.positive.empty() && query.negative.empty())
-    bad_request("At least one positive or negative vector ID required");
   return query;
 }
 
 ExamplesQuery QueryReader::discovery(const JsonValue& target, const std::optional<JsonValue>& pairs) const {
-  ExamplesQuery query{Kind::discover, {}, {}, vector_input(target, "target", true)};
+  ExamplesQuery query{Kind::discover, {}, {}, vector_input(target, "target", {})};
   if (pairs) read_pairs(*pairs, query);
   return query;
 }
@@ -181,8 +206,8 @@ void QueryReader::read_pairs(const JsonValue& value, ExamplesQuery& query) const
   if (pairs.empty() && query.kind == Kind::context) bad_request("`context` needs one pair at least");
   for (const JsonValue& pair : pairs) {
     expect_object(pair, "context");
-    query.positive.push_back(vector_input(required_field(pair, "positive"), "context", true));
-    query.negative.push_back(vector_input(required_field(pair, "negative"), "context", true));
+    query.positive.push_back(vector_input(required_field(pair, "positive"), "context", {}));
+    query.negative.push_back(vector_input(required_field(pair, "negative"), "context", {}));
   }
 }
 
@@ -209,21 +234,37 @@ std::vector<VectorInput> QueryReader::examples(const JsonValue& object, std::str
   if (value->size() > context_.limits.examples)
     wrong_input(std::to_string(value->size()) + " examples in `" + std::string(name) + "`, at most " +
                 std::to_string(context_.limits.examples) + " are allowed");
-  for (const JsonValue& item : value->items()) out.push_back(vector_input(item, name, true));
+  for (const JsonValue& item : value->items()) out.push_back(vector_input(item, name, {}));
   return out;
 }
 
-std::vector<float> QueryReader::vector(const JsonValue& value, std::string_view where, bool whole) const {
+std::vector<float> QueryReader::vector(const JsonValue& value, std::string_view where, const Form& form) const {
+  if (form.type) return typed_vector(value, where, *form.type);
   const index::CollectionOptions& options = context_.target->options();
-  const std::size_t length = vector_length(value, where, options.dim);
-  if (whole && length != options.dim) dimension_error(options.dim, length);
+  const PackedLengths lengths{options.dim, form.width};
+  const std::size_t length = vector_length(value, where, lengths);
+  if (form.whole && length != options.dim) dimension_error(options.dim, length);
+  if (value.is_string() && length != options.dim && length != form.width)
+    wrong_input("Vector dimension error: expected dim: " + std::to_string(options.dim) + ", got " +
+                std::to_string(length) + " if the base64 string in `" + std::string(where) +
+                "` is one of float32 (for a prefix say its `width` in `params.matryoshka`, for other bytes their "
+                "`query_type`)");
   check_query_length(options, length);
   std::vector<float> out;
-  append_coordinates(value, where, out, options.dim);
+  append_coordinates(value, where, out, lengths);
   return out;
 }
 
-VectorInput QueryReader::vector_input(const JsonValue& value, std::string_view where, bool whole) const {
+std::vector<float> QueryReader::typed_vector(const JsonValue& value, std::string_view where, PackedType type) const {
+  if (!value.is_string())
+    wrong_input("`query_type` says what a base64 string holds, `" + std::string(where) + "` is a list");
+  std::vector<float> out;
+  append_packed(value, where, type, out);
+  check_query_length(context_.target->options(), out.size());
+  return out;
+}
+
+VectorInput QueryReader::vector_input(const JsonValue& value, std::string_view where, const Form& form) const {
   // What reads as an id is one; any other string must be a vector in base64.
   const bool is_vector = value.is_string() && !parse_id(value) && looks_like_vector(value);
   if (value.is_number() || (value.is_string() && !is_vector)) return {{}, read_id(value)};
@@ -232,13 +273,22 @@ VectorInput QueryReader::vector_input(const JsonValue& value, std::string_view w
       if (value.find(kind)) not_supported("inference (`" + std::string(kind) + "` in `" + std::string(where) + "`)");
     if (!value.find("indices")) wrong_type(value, where, "a vector, a point id or {\"nearest\": ...}");
   }
-  return {vector(value, where, whole), {}};
+  return {vector(value, where, form), {}};
+}
+
+// The older forms have no default for `limit`, and know it as `top` too.
+QueryNode QueryReader::older(const JsonValue& body) const {
+  QueryNode node = common(body);
+  const auto top = integer_field(body, "top", {.low = 1});
+  if (!top) required_field(body, "limit");
+  if (top && field(body, "limit")) format_error("duplicate field `limit` (`top` is another name of it)");
+  if (top) node.limit = *top;
+  node.offset = integer_field(body, "offset").value_or(0);
+  return node;
 }
 
 QueryNode QueryReader::search(const JsonValue& body) {
-  QueryNode node = common(body);
-  node.offset = integer_field(body, "offset").value_or(0);
-  required_field(body, "limit");
+  QueryNode node = older(body);
   JsonValue value = required_field(body, "vector");
   std::string name;
   if (value.is_object() && value.find("name")) {
@@ -248,23 +298,19 @@ QueryNode QueryReader::search(const JsonValue& body) {
   check_vector_name(name, *context_.target.schema);
   if (!value.is_array() && !value.is_object() && !value.is_string())
     wrong_type(value, "vector", "a vector (a list of numbers)");
-  node.query = NearestQuery{{vector(value, "query", false), {}}, {}};
+  node.query = NearestQuery{{vector(value, "query", prefix_form(body, node)), {}}, {}};
   return node;
 }
 
 QueryNode QueryReader::recommend(const JsonValue& body) {
-  QueryNode node = common(body);
-  node.offset = integer_field(body, "offset").value_or(0);
-  required_field(body, "limit");
+  QueryNode node = older(body);
   check_vector_name(string_field(body, "using").value_or(""), *context_.target.schema);
   node.query = recommendation(body);
   return node;
 }
 
 QueryNode QueryReader::discover(const JsonValue& body) {
-  QueryNode node = common(body);
-  node.offset = integer_field(body, "offset").value_or(0);
-  required_field(body, "limit");
+  QueryNode node = older(body);
   check_vector_name(string_field(body, "using").value_or(""), *context_.target.schema);
   const auto target = field(body, "target");
   const auto pairs = field(body, "context");

@@ -1,6 +1,7 @@
 #include "server/query_runner.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <unordered_set>
 
@@ -16,13 +17,15 @@ namespace {
 
 using Ids = std::unordered_set<index::PointId, index::PointIdHash>;
 
+// Where a page ends; a limit may be larger than any collection. What is drawn at random has no pages.
+std::size_t page_end(const QueryNode& node) {
+  if (std::holds_alternative<SampleQuery>(node.query)) return node.limit;
+  return node.limit + std::min(node.offset, std::numeric_limits<std::size_t>::max() - node.limit);
+}
+
 // Of the search below a page: examples that are points of the collection are found and left out again.
-std::size_t hits_needed(const QueryNode& node, std::size_t excluded) {
-  const std::size_t most = index::kMaxNeighbours - std::min<std::size_t>(excluded, index::kMaxNeighbours - 1);
-  if (node.limit > most || node.offset > most - node.limit)
-    wrong_input("limit " + std::to_string(node.limit) + " with offset " + std::to_string(node.offset) +
-                " asks for more than " + std::to_string(most) + " neighbours, the most one query may have");
-  return node.limit + node.offset + excluded;
+std::size_t hits_needed(const OpenCollection& target, const QueryNode& node, std::size_t excluded) {
+  return std::min<std::size_t>(page_end(node), std::max<std::uint64_t>(target->count(), 1)) + excluded;
 }
 
 std::vector<QueryHit> query_hits(const std::vector<index::Hit>& found) {
@@ -51,6 +54,8 @@ bool smaller_is_better(const QueryNode& node, index::Metric metric) {
   return by_distance && metric == index::Metric::l2;
 }
 
+constexpr float kNoScore = 1;  // of hits that nothing was compared with, as the dialect has it
+
 class NodeRun {
  public:
   NodeRun(const OpenCollection& target, Selections& selections, const QueryNode& node, SlotSet within)
@@ -59,7 +64,7 @@ class NodeRun {
 
   QueryAnswer run() {
     std::visit([this](const auto& query) { prepare(query); }, node_.query);
-    needed_ = hits_needed(node_, excluded_.size());
+    needed_ = hits_needed(target_, node_, excluded_.size());
     run_prefetches();
     std::visit([this](const auto& query) { answer(query); }, node_.query);
     cut_to_page();
@@ -127,8 +132,7 @@ class NodeRun {
     }
     const index::Collection& home = node_.lookup_from ? *node_.lookup_from : *target_.collection;
     auto record = home.get(*input.point, true, false);
-    if (!record)
-      throw HttpError(404, "Not found: Point with id " + index::to_string(*input.point) + " does not exists!");
+    if (!record) throw HttpError(404, "Not found: No point with id " + index::to_string(*input.point) + " found");
     examples_.push_back(std::move(record->vector));
     if (&home == target_.collection.get()) excluded_.insert(*input.point);
   }
@@ -158,25 +162,35 @@ class NodeRun {
     answer_.numbering = found.numbering;
   }
 
+  // Beyond what a walk finds every row is compared.
+  void search(std::span<const float> query, index::SearchOptions search) {
+    if (search.k <= index::kMaxNeighbours) return take(target_->search(query, search));
+    if (!search.stages.empty())
+      wrong_input("`stages` lead to " + std::to_string(index::kMaxNeighbours) + " neighbours at most, " +
+                  std::to_string(search.k) + " are asked for");
+    index::QueryResult all =
+        target_->search_combined({query, 1, [](std::span<const float> distances) { return -distances[0]; }}, search);
+    for (index::Hit& hit : all.hits) hit.score = index::score_from_distance(metric(), hit.distance);
+    if (search.target_recall || search.max_latency_ms) all.certification = index::Certification{true, 0, 1, "scan", ""};
+    take(std::move(all));
+  }
+
   void answer(const NearestQuery& query) {
-    index::SearchOptions search = options();
-    if (query.diversity) {
-      const std::size_t wanted = query.diversity->candidates.value_or(0) + excluded_.size();
-      search.k = static_cast<std::uint32_t>(
-          std::clamp<std::size_t>(wanted, needed_, index::kMaxNeighbours));
-    }
-    take(target_->search(examples_.front(), search));
+    index::SearchOptions wanted = options();
+    if (query.diversity)
+      wanted.k =
+          static_cast<std::uint32_t>(std::max(needed_, query.diversity->candidates.value_or(0) + excluded_.size()));
+    search(examples_.front(), wanted);
     if (!query.diversity) return;
     leave_out_examples();
-    answer_.hits = diversify(target_, std::move(answer_.hits), query.diversity->share, node_.limit + node_.offset);
+    leave_out_below_threshold();
+    answer_.hits = diversify(target_, std::move(answer_.hits), query.diversity->share, page_end(node_));
   }
 
   void answer(const ExamplesQuery& query) {
     if (query.kind == ExamplesQuery::Kind::average_vector) {
       const std::span<const std::vector<float>> all(examples_);
-      take(target_->search(average_vector(all.first(query.positive.size()), all.subspan(query.positive.size())),
-                           options()));
-      return;
+      return search(average_vector(all.first(query.positive.size()), all.subspan(query.positive.size())), options());
     }
     std::vector<float> rows;
     for (const auto& example : examples_) rows.insert(rows.end(), example.begin(), example.end());
@@ -186,25 +200,24 @@ class NodeRun {
   void answer(const FusionQuery& query) { answer_.hits = fuse(lists_, query); }
 
   void answer(const OrderBy& order) {
-    for (OrderedPoint& point :
-         points_in_order(target_, order, allowed_.get(), needed_))
-      answer_.hits.push_back({point.id, point.slot, point.version, 0, 0, std::move(point.value)});
+    for (OrderedPoint& point : points_in_order(target_, order, allowed_.get(), needed_))
+      answer_.hits.push_back({point.id, point.slot, point.version, kNoScore, 0, std::move(point.value)});
   }
 
   void answer(const SampleQuery&) {
     for (const index::RowHeader& row : sample_rows(target_, allowed_.get(), needed_))
-      answer_.hits.push_back({row.id, row.slot, row.version, 0, 0, {}});
+      answer_.hits.push_back({row.id, row.slot, row.version, kNoScore, 0, {}});
   }
 
-  // Points by id, all with score 0.
+  // Points by id.
   void answer(const ListQuery&) {
     if (!allowed_) {
       for (const index::Record& record : target_->scroll(std::nullopt, needed_, false, false))
-        answer_.hits.push_back({record.id, record.slot, record.version, 0, 0, {}});
+        answer_.hits.push_back({record.id, record.slot, record.version, kNoScore, 0, {}});
       return;
     }
     for_each_row(target_, allowed_.get(), [&](const index::RowHeader& row) {
-      answer_.hits.push_back({row.id, row.slot, row.version, 0, 0, {}});
+      answer_.hits.push_back({row.id, row.slot, row.version, kNoScore, 0, {}});
     });
     std::sort(answer_.hits.begin(), answer_.hits.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   }
@@ -215,21 +228,21 @@ class NodeRun {
     if (!excluded_.empty()) std::erase_if(answer_.hits, [&](const QueryHit& hit) { return excluded_.contains(hit.id); });
   }
 
-  bool has_scores() const {
-    return !std::holds_alternative<OrderBy>(node_.query) && !std::holds_alternative<SampleQuery>(node_.query) &&
-           !std::holds_alternative<ListQuery>(node_.query);
+  // Queries without scores have no threshold, see QueryReader.
+  void leave_out_below_threshold() {
+    if (!node_.score_threshold) return;
+    const float threshold = *node_.score_threshold;
+    const bool smaller = smaller_is_better(node_, metric());
+    std::erase_if(answer_.hits,
+                  [&](const QueryHit& hit) { return smaller ? hit.score >= threshold : hit.score <= threshold; });
   }
 
   void cut_to_page() {
     auto& hits = answer_.hits;
     leave_out_examples();
-    if (node_.score_threshold && has_scores()) {
-      const float threshold = *node_.score_threshold;
-      const bool smaller = smaller_is_better(node_, metric());
-      std::erase_if(hits,
-                    [&](const QueryHit& hit) { return smaller ? hit.score >= threshold : hit.score <= threshold; });
-    }
-    hits.erase(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(std::min(node_.offset, hits.size())));
+    leave_out_below_threshold();
+    const std::size_t first = std::holds_alternative<SampleQuery>(node_.query) ? 0 : node_.offset;
+    hits.erase(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(std::min(first, hits.size())));
     if (hits.size() > node_.limit) hits.resize(node_.limit);
   }
 
@@ -249,12 +262,6 @@ class NodeRun {
 
 // ---- batches ----
 
-bool same_stages(std::span<const index::Stage> a, std::span<const index::Stage> b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const index::Stage& x, const index::Stage& y) {
-    return x.width == y.width && x.shortlist == y.shortlist;
-  });
-}
-
 // The vector of a plain search, null for any other query.
 const std::vector<float>* plain_vector(const QueryNode& node, std::size_t dim) {
   const auto* nearest = std::get_if<NearestQuery>(&node.query);
@@ -263,11 +270,8 @@ const std::vector<float>* plain_vector(const QueryNode& node, std::size_t dim) {
 }
 
 bool searched_together(const QueryNode& a, const QueryNode& b, std::size_t dim) {
-  const index::SearchOptions &x = a.search, &y = b.search;
-  return plain_vector(a, dim) && plain_vector(b, dim) && hits_needed(a, 0) == hits_needed(b, 0) &&
-         x.exact == y.exact && x.width == y.width && x.candidates_to_explore == y.candidates_to_explore &&
-         x.explain == y.explain && x.target_recall == y.target_recall && x.max_latency_ms == y.max_latency_ms &&
-         x.encoder == y.encoder && a.filter_text == b.filter_text && same_stages(x.stages, y.stages);
+  return plain_vector(a, dim) && plain_vector(b, dim) && page_end(a) <= index::kMaxNeighbours &&
+         page_end(a) == page_end(b) && a.search == b.search && a.filter_text == b.filter_text;
 }
 
 void cut_plain(const QueryNode& node, index::Metric metric, QueryAnswer& answer) {
@@ -290,7 +294,7 @@ std::vector<QueryAnswer> search_together(const OpenCollection& target, std::span
     rows.insert(rows.end(), vector.begin(), vector.end());
   }
   index::SearchOptions options = first.search;
-  options.k = static_cast<std::uint32_t>(hits_needed(first, 0));
+  options.k = static_cast<std::uint32_t>(hits_needed(target, first, 0));
   Selections selections(target);
   const SlotSet allowed = selections.of(first);
   if (allowed) {

@@ -30,11 +30,12 @@ class Selections {
 };
 
 // One page of hits, best first. A filter of a query holds for its prefetches too; what a query does with the points its
-// prefetches found is exact. Throws HttpError 400 (page beyond kMaxNeighbours), 404 (an id that does not exist),
-// index::Error.
+// prefetches found is exact, and so is a page that ends beyond kMaxNeighbours. Throws HttpError 400, 404 (an id that
+// does not exist), index::Error.
 QueryAnswer run_query(const OpenCollection& target, const QueryNode& query);
 
-// In order. Queries that differ in their vector only are searched together, on `threads` threads.
+// In order. Queries that differ only in their vector, their threshold and where their page begins are searched
+// together, on `threads` threads.
 std::vector<QueryAnswer> run_queries(const OpenCollection& target, std::span<const QueryRequest> queries,
                                      unsigned threads);
 

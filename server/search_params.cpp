@@ -27,7 +27,7 @@ index::Stage read_stage(const JsonValue& value) {
 void read_ladder(const JsonValue& ladder, index::SearchOptions& search) {
   allow_fields(ladder, "matryoshka",
                {"width", "stages", "explain", "target_recall", "max_latency_ms", "encoder", "distance_gap",
-                "exact_distances"});
+                "exact_distances", "query_type"});
   search.exact_distances = bool_field(ladder, "exact_distances").value_or(true);
   if (const auto gap = number_field(ladder, "distance_gap")) {
     if (!(*gap >= 0 && *gap <= 100)) validation_error("params.matryoshka.distance_gap", "must be from 0 to 100");
@@ -54,8 +54,8 @@ void read_search_params(const JsonValue& request, index::SearchOptions& search) 
   const auto params = field(request, "params");
   if (!params) return;
   expect_object(*params, "params");
-  if (const auto ef = integer_field(*params, "hnsw_ef", {1, kMaxUint32}))
-    search.candidates_to_explore = static_cast<std::uint32_t>(*ef);
+  if (const auto ef = field(*params, "hnsw_ef"))
+    search.candidates_to_explore = static_cast<std::uint32_t>(integer_value(*ef, "params.hnsw_ef", {1, kMaxUint32}));
   search.exact = bool_field(*params, "exact").value_or(false);
   if (const auto ladder = field(*params, "matryoshka")) read_ladder(*ladder, search);
 }

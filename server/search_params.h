@@ -12,8 +12,8 @@
 namespace nestor::server {
 
 // Reads params {hnsw_ef, exact, matryoshka {width, stages, explain, target_recall, max_latency_ms, encoder}} of a
-// request into `search`. Fields of the dialect that have no meaning here (quantization, indexed_only, acorn) are
-// ignored, unknown ones of `matryoshka` are refused. Throws HttpError 4xx.
+// request into `search`; `query_type` is its query's reader's. Fields of the dialect that have no meaning here
+// (quantization, indexed_only, acorn) are ignored, unknown ones of `matryoshka` are refused. Throws HttpError 4xx.
 void read_search_params(const JsonValue& request, index::SearchOptions& search);
 
 // [1, 2] stays; {"name": [1, 2]} becomes [1, 2] when the name is the collection's.

@@ -71,9 +71,9 @@ void UpsertRequest::check_count(std::size_t count) const {
 
 void UpsertRequest::read_vector(const JsonValue& vector, std::size_t row) {
   const std::string where = "vector of point " + std::to_string(row);
-  const std::size_t length = vector_length(vector, where, dim_);
+  const std::size_t length = vector_length(vector, where, {dim_});
   if (length != dim_) dimension_error(dim_, length);
-  append_coordinates(vector, where, coordinates_, dim_);
+  append_coordinates(vector, where, coordinates_, {dim_});
 }
 
 void UpsertRequest::read_payload(const std::optional<JsonValue>& payload, Row& row) const {

@@ -63,9 +63,9 @@ std::size_t read_job_queries(const JsonValue& body, const OpenCollection& target
   for (std::size_t i = 0; i < items.size(); ++i) {
     const std::string where = "queries[" + std::to_string(i) + "]";
     const JsonValue vector = dense_vector(items[i], *target.schema, where);
-    const std::size_t length = vector_length(vector, where, dim);
+    const std::size_t length = vector_length(vector, where, {dim});
     if (length != dim) dimension_error(dim, length);
-    append_coordinates(vector, where, out, dim);
+    append_coordinates(vector, where, out, {dim});
   }
   return items.size();
 }

@@ -40,6 +40,7 @@ Matrix measure(Context& context, const Call& call) {
   std::sort(sample.begin(), sample.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
 
   Matrix matrix;
+  if (sample.size() < 2) return matrix;  // nothing to be near to
   const index::SelectedSlots among = slots_of(target, sample);
   index::SearchOptions options;
   options.k = limit + 1;

@@ -63,9 +63,10 @@ struct Page {
   std::optional<index::PointId> offset;
 };
 
-Page read_page(const JsonValue& body, const RequestLimits& limits) {
+// However many: what an answer may hold is counted in bytes.
+Page read_page(const JsonValue& body) {
   Page page;
-  page.limit = integer_field(body, "limit", {1, limits.points}).value_or(10);
+  page.limit = integer_field(body, "limit", {.low = 1}).value_or(10);
   if (const auto offset = field(body, "offset")) page.offset = read_id(*offset);
   return page;
 }
@@ -104,7 +105,7 @@ class FilteredScroll {
  private:
   // True when the page is full and next_ is where the next one starts.
   bool look_in_id_order() {
-    std::size_t left = std::max<std::size_t>(1024, 4 * s_.page.limit);
+    std::size_t left = std::max<std::size_t>(1024, 4 * std::min<std::size_t>(s_.page.limit, 1 << 20));
     while (left > 0) {
       const auto records = s_.target->scroll(next_, kScrollChunk + 1, s_.format.with_vector, true);
       for (std::size_t i = 0; i < std::min(kScrollChunk, records.size()); ++i) {
@@ -172,7 +173,7 @@ void scroll(Context& context, const Call& call, Response& response) {
   const JsonDocument document(call.request.body, context.limits.json_depth);
   const JsonValue body = document.root();
   expect_object(body, "body");
-  const Page page = read_page(body, context.limits);
+  const Page page = read_page(body);
   const RecordFormat format = read_format(body, target);
   if (const auto order = field(body, "order_by")) {
     if (page.offset)

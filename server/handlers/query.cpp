@@ -43,7 +43,7 @@ void watch(Context& context, const OpenCollection& target, const QueryRequest& q
   const QueryNode& node = query.node;
   const auto* nearest = std::get_if<NearestQuery>(&node.query);
   if (!answer.certification || !nearest || nearest->near.point || !node.prefetch.empty() || node.filter ||
-      node.offset != 0 || node.score_threshold)
+      node.offset != 0 || node.score_threshold || node.limit > index::kMaxNeighbours)
     return;
   index::SearchOptions options = node.search;
   options.k = static_cast<std::uint32_t>(node.limit);

@@ -116,6 +116,8 @@ TEST_CASE("prefetches are checked") {
   Line line;
   CHECK(line.refusal(R"({"prefetch":{"query":[5,0,0,0]}})").find("A query is needed to merge") != std::string::npos);
   CHECK(line.refusal(R"({"query":{"fusion":"rrf"}})").find("needs prefetches") != std::string::npos);
+  CHECK(line.refusal(R"({"prefetch":{"query":[5,0,0,0]},"query":{"fusion":"rrf"},"using":""})")
+            .find("cannot be combined with the 'using' field") != std::string::npos);
   CHECK(line.refusal(R"({"prefetch":3,"query":[5,0,0,0]})").find("for `prefetch`") != std::string::npos);
   CHECK(line.refusal(R"({"prefetch":{"query":[5,0,0]},"query":[5,0,0,0]})").find("dimension error") !=
         std::string::npos);
@@ -159,8 +161,8 @@ TEST_CASE("recommending by the average vector leaves the examples out") {
   CHECK(line.ids(R"({"positive":[4,6],"limit":3})", "/collections/c/points/recommend") == Ids{5, 3, 7});
   CHECK(line.refusal(R"({"query":{"recommend":{"negative":[1]}}})") ==
         "Bad request: At least one positive vector ID required with this strategy");
-  CHECK(line.refusal(R"({"query":{"recommend":{"positive":[99]}}})", 404) ==
-        "Not found: Point with id 99 does not exists!");
+  CHECK(line.refusal(R"({"query":{"recommend":{"positive":[99]}}})", 404) == "Not found: No point with id 99 found");
+  CHECK(line.refusal(R"({"query":{"recommend":{}}})", 422).find("positive or negative") != std::string::npos);
   CHECK(line.refusal(R"({"query":{"recommend":{"positive":[1],"strategy":"luck"}}})").find("`luck`") !=
         std::string::npos);
 }
@@ -205,7 +207,8 @@ TEST_CASE("an id may stand in another collection") {
   line.put("/collections/d", {{"vectors", {{"size", 4}, {"distance", "Euclid"}}}});
   line.put("/collections/d/points", json::parse(R"({"points":[{"id":100,"vector":[8,0,0,0]}]})"));
   CHECK(line.ids(R"({"query":100,"lookup_from":{"collection":"d"},"limit":1})") == Ids{8});
-  CHECK(line.refusal(R"({"query":8,"lookup_from":{"collection":"e"}})", 404).find("`e`") != std::string::npos);
+  CHECK(line.refusal(R"({"query":8,"lookup_from":{"collection":"e"}})", 404).find("Collection e not found") !=
+        std::string::npos);
 }
 
 TEST_CASE("points come in the order of a payload key") {

@@ -63,7 +63,7 @@ TEST_CASE("a query by id leaves the point itself out") {
   Line line;
   CHECK(line.ids(R"({"query":7,"limit":2})") == Ids{6, 8});
   CHECK(line.ids(R"({"query":{"nearest":7},"limit":2,"offset":1})") == Ids{8, 5});
-  CHECK(line.refusal(R"({"query":99})", 404) == "Not found: Point with id 99 does not exists!");
+  CHECK(line.refusal(R"({"query":99})", 404) == "Not found: No point with id 99 found");
   CHECK(line.refusal(R"({"query":"no-uuid"})").find("not a valid point ID") != std::string::npos);
 }
 
@@ -71,7 +71,7 @@ TEST_CASE("without a query points come by id") {
   Line line;
   CHECK(line.ids(R"({"limit":3,"offset":2})") == Ids{3, 4, 5});
   const Reply reply = line.query(R"({"limit":1,"with_payload":true})");
-  CHECK(reply.result()["points"][0]["score"] == 0);
+  CHECK(reply.result()["points"][0]["score"] == 1);
   CHECK(reply.result()["points"][0]["payload"]["name"] == "1");
 }
 
@@ -81,6 +81,10 @@ TEST_CASE("the score threshold is strict in the metric's direction") {
   CHECK(line.ids(R"({"query":[5,0,0,0],"score_threshold":1.01})") == Ids{5, 4, 6});
   Line dot("Dot");
   CHECK(dot.ids(R"({"query":[1,0,0,0],"score_threshold":18})") == Ids{20, 19});
+  CHECK(line.refusal(R"({"score_threshold":1})").find("A query is needed to use the score_threshold") !=
+        std::string::npos);
+  CHECK(line.refusal(R"({"query":{"sample":"random"},"score_threshold":1})").find("score_threshold") !=
+        std::string::npos);
 }
 
 TEST_CASE("a shorter vector equal to a width searches at that width") {
@@ -115,7 +119,8 @@ TEST_CASE("search parameters reach the search") {
   Line line;
   CHECK(line.ids(R"({"query":[5,0,0,0],"limit":1,"params":{"hnsw_ef":64,"exact":false,
     "quantization":{"ignore":true},"indexed_only":false,"matryoshka":null}})") == Ids{5});
-  CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"hnsw_ef":0}})", 422).find("[hnsw_ef: ") != std::string::npos);
+  CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"hnsw_ef":0}})", 422).find("[params.hnsw_ef: ") !=
+        std::string::npos);
   CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"exact":1}})").find("expected true or false for `exact`") !=
         std::string::npos);
   CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"matryoshka":{"widht":2}}})").find("unknown field `widht`") !=
@@ -129,17 +134,98 @@ TEST_CASE("search parameters reach the search") {
             .starts_with("Wrong input: "));
 }
 
-TEST_CASE("the number of neighbours is limited") {
+TEST_CASE("a limit may be larger than the collection") {
   Line line;
-  const std::string most = std::to_string(index::kMaxNeighbours);
-  CHECK(line.ids(R"({"query":[0,0,0,0],"limit":)" + most + "}").size() == 20);
-  const std::string text = line.refusal(R"({"query":[0,0,0,0],"offset":1,"limit":)" + most + "}");
-  CHECK(text.find("more than " + most + " neighbours") != std::string::npos);
-  CHECK(line.refusal(R"({"query":1,"limit":)" + most + "}").find("neighbours") != std::string::npos);
-  CHECK(line.refusal(R"({"query":[0,0,0,0],"limit":18446744073709551615,"offset":18446744073709551615})")
-            .find("neighbours") != std::string::npos);
+  CHECK(line.ids(R"({"query":[0,0,0,0],"limit":18446744073709551615})").size() == 20);
+  CHECK(line.ids(R"({"query":[0,0,0,0],"limit":18446744073709551615,"offset":18446744073709551615})").empty());
+  CHECK(line.ids(R"({"query":1,"limit":18446744073709551615,"offset":15})") == Ids{17, 18, 19, 20});
+  CHECK(line.ids(R"({"limit":18446744073709551615})").size() == 20);
   CHECK(line.refusal(R"({"query":[0,0,0,0],"limit":0})", 422) ==
         "Validation error in JSON body: [limit: value 0 invalid, must be 1 or larger]");
+}
+
+TEST_CASE("more neighbours than a walk finds are found by comparing with every point") {
+  ApiFixture fixture;
+  fixture.create(2);
+  const int count = static_cast<int>(index::kMaxNeighbours) + 200;
+  fixture.fill_line(count, 2);
+  const auto ids = [&](const std::string& body) {
+    const Reply reply = fixture.call("POST", kQuery, body);
+    INFO(reply.raw.body.substr(0, 300));
+    REQUIRE(reply.status == 200);
+    return ids_of(reply.result()["points"]);
+  };
+  const std::string all = std::to_string(count);
+  const Ids far = ids(R"({"query":[0,0],"limit":5,"offset":)" + std::to_string(count - 3) + "}");
+  CHECK(far == Ids{static_cast<std::uint64_t>(count - 2), static_cast<std::uint64_t>(count - 1),
+                   static_cast<std::uint64_t>(count)});
+  CHECK(ids(R"({"query":[0,0],"limit":)" + all + "}").size() == static_cast<std::size_t>(count));
+  CHECK(ids(R"({"query":[3,0],"limit":5000,"score_threshold":1.5})") == Ids{3, 2, 4});
+  const Reply batch =
+      fixture.call("POST", kQuery + "/batch",
+                   R"({"searches":[{"query":[0,0],"limit":)" + all + R"(},{"query":[1,0],"limit":)" + all + "}]}");
+  REQUIRE(batch.status == 200);
+  CHECK(batch.result()[1]["points"].size() == static_cast<std::size_t>(count));
+  const Reply stages = fixture.call("POST", kQuery, R"({"query":[0,0],"limit":5000,
+    "params":{"matryoshka":{"stages":[{"width":2,"shortlist":9}]}}})");
+  CHECK(stages.status == 400);
+}
+
+TEST_CASE("bytes are a vector of all coordinates, of the width that is stated, or of the type that is") {
+  Line line;
+  line.put("/collections/c/points", json::parse(R"({"points":[{"id":50,"vector":[5.1,0,100,100]}]})"));
+  const auto with = [](const std::string& query, const std::string& ladder) {
+    return R"({"limit":1,"query":")" + query + R"(","params":{"matryoshka":)" + ladder + "}}";
+  };
+  const std::string prefix = "MzOjQAAAAAA=";             // 5.1, 0 as float32
+  const std::string half = "GkUAAA==";                   // ... as float16
+  const std::string whole = "AAAAQAAAAAAAAAAAAAAAAA==";  // 2, 0, 0, 0
+  CHECK(line.ids(with(whole, "{}")) == Ids{2});
+  CHECK(line.ids(with(prefix, R"({"width":2})")) == Ids{50});
+  CHECK(line.ids(with(half, R"({"width":2})")) == Ids{50});
+  CHECK(line.ids(with(prefix, R"({"query_type":"float32"})")) == Ids{50});
+  CHECK(line.ids(with(half, R"({"query_type":"float16"})")) == Ids{50});
+  CHECK(line.ids(with("CQAAAA==", R"({"query_type":"int8"})")) == Ids{9});
+  CHECK(line.ids(with("CQA=", R"({"query_type":"uint8"})")) == Ids{9});
+  CHECK(line.refusal(with(half, "{}")).find("width") != std::string::npos);
+  CHECK(line.refusal(with("CQAAAA==", R"({"query_type":"int4"})")).find("`int4`") != std::string::npos);
+  CHECK(line.refusal(R"({"query":[1,0,0,0],"params":{"matryoshka":{"query_type":"int8"}}})").find("is a list") !=
+        std::string::npos);
+  // 8 bytes are two float32 of a prefix, four float16, 64 bits: without a word they are what all coordinates would be.
+  CHECK(line.refusal(with("AQAAAA==", R"({"query_type":"binary"})")).find("expected dim: 4, got 32") !=
+        std::string::npos);
+  const Reply older = line.call("POST", kSearch, R"({"vector":"MzOjQA==","limit":1})");
+  CHECK(older.status == 400);
+}
+
+TEST_CASE("each query of a batch has its own parameters") {
+  ApiFixture fixture;
+  fixture.create(8);
+  std::uint32_t state = 1;
+  const auto next = [&state] { return static_cast<float>((state = state * 1664525 + 1013904223) >> 8) / 16777216.0f; };
+  json points = json::array();
+  for (int i = 0; i < 5200; ++i) {
+    std::vector<float> vector(8);
+    for (float& x : vector) x = next();
+    points.push_back({{"id", i}, {"vector", vector}});
+  }
+  REQUIRE(fixture.put("/collections/c/points", {{"points", points}}).status == 200);
+  fixture.database->collection("c")->build();
+  const std::vector<float> query(8, 0.5f);
+  const auto ask = [&](const std::vector<json>& params) {
+    json searches = json::array();
+    for (const json& each : params) searches.push_back({{"query", query}, {"limit", 5}, {"params", each}});
+    return fixture.post(kQuery + "/batch", {{"searches", searches}}).result();
+  };
+  const auto work = [](const json& answer) { return answer["explain"][0]["distance_evaluations"]; };
+  const json narrow = {{"matryoshka", {{"distance_gap", 0.01}, {"explain", true}}}};
+  const json wide = {{"matryoshka", {{"distance_gap", 5}, {"explain", true}}}};
+  const json together = ask({narrow, wide});
+  CHECK(work(together[0]) == work(ask({narrow})[0]));
+  CHECK(work(together[1]) == work(ask({wide})[0]));
+  CHECK(work(together[0]) != work(together[1]));
+  const json codes = {{"hnsw_ef", 100}, {"matryoshka", {{"exact_distances", false}}}}, exact = {{"hnsw_ef", 100}};
+  CHECK(ask({codes, exact})[1] == ask({exact})[0]);
 }
 
 TEST_CASE("what is not supported yet says so") {
@@ -199,6 +285,9 @@ TEST_CASE("the older search form answers bare lists") {
   CHECK(line.call("POST", kSearch, R"({"vector":[4,0,0,0]})").error() ==
         "Format error in JSON body: missing field `limit`");
   CHECK(line.call("POST", kSearch, R"({"vector":4,"limit":1})").status == 400);
+  CHECK(ids_of(line.call("POST", kSearch, R"({"vector":[4,0,0,0],"top":2})").result()) == Ids{4, 3});
+  CHECK(ids_of(line.call("POST", "/collections/c/points/recommend", R"({"positive":[4],"top":1})").result()) == Ids{3});
+  CHECK(line.call("POST", kSearch, R"({"vector":[4,0,0,0],"top":2,"limit":3})").status == 400);
 }
 
 TEST_CASE("scores follow the dialect: similarity for Cosine and Dot, distance for Euclid") {

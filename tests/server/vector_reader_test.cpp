@@ -60,7 +60,7 @@ TEST_CASE("what is no dense vector is refused by its kind") {
   CHECK(complaint("[1, \"2\"]").find("string \"2\" at position 1") != std::string::npos);
   CHECK(complaint("[[1]]").find("multivector") != std::string::npos);
   CHECK(complaint("{\"indices\":[1],\"values\":[1]}").find("sparse vector") != std::string::npos);
-  CHECK(complaint("[]") == "Wrong input: the vector in `query` is empty");
+  CHECK(complaint("[]") == "Wrong input: dense vector must not be empty (`query`)");
   CHECK(complaint("\"AAAA\"").find("holds 3 bytes") != std::string::npos);
   CHECK(complaint("3").find("number `3`, expected a vector") != std::string::npos);
 }
@@ -102,8 +102,8 @@ TEST_CASE("base64 strings hold float32, or float16 when they have two bytes a co
     const std::string quoted = "\"" + text + "\"";
     const JsonDocument document(quoted);
     std::vector<float> out;
-    append_coordinates(document.root(), "query", out, dim);
-    CHECK(vector_length(document.root(), "query", dim) == out.size());
+    append_coordinates(document.root(), "query", out, {dim});
+    CHECK(vector_length(document.root(), "query", {dim}) == out.size());
     return out;
   };
   CHECK(read_string("AACAPwAAAMA=", 2) == std::vector<float>{1.0f, -2.0f});
@@ -125,6 +125,35 @@ TEST_CASE("base64 strings hold float32, or float16 when they have two bytes a co
     CHECK(refused(bad).find("is not base64") != std::string::npos);
   CHECK(refused("").find("holds 0 bytes") != std::string::npos);
   CHECK(refused("AAAA").find("holds 3 bytes") != std::string::npos);
+}
+
+TEST_CASE("base64 strings of a stated width or type") {
+  const auto read_prefix = [](const std::string& text, std::size_t dim, std::size_t width) {
+    const std::string quoted = "\"" + text + "\"";
+    const JsonDocument document(quoted);
+    std::vector<float> out;
+    append_coordinates(document.root(), "query", out, {dim, width});
+    CHECK(vector_length(document.root(), "query", {dim, width}) == out.size());
+    return out;
+  };
+  CHECK(read_prefix("ADwAwA==", 8, 2) == std::vector<float>{1.0f, -2.0f});      // two float16
+  CHECK(read_prefix("AACAPwAAAMA=", 8, 2) == std::vector<float>{1.0f, -2.0f});  // two float32
+  CHECK(read_prefix("AACAPwAAAMA=", 4, 2).size() == 4);  // four float16: the full width goes first
+  const auto packed = [](const std::string& text, std::string_view type) {
+    const std::string quoted = "\"" + text + "\"";
+    const JsonDocument document(quoted);
+    std::vector<float> out;
+    append_packed(document.root(), "query", parse_packed_type(type), out);
+    return out;
+  };
+  CHECK(packed("/38BgA==", "int8") == std::vector<float>{-1, 127, 1, -128});
+  CHECK(packed("/38BgA==", "uint8") == std::vector<float>{255, 127, 1, 128});
+  CHECK(packed("oQ==", "binary") == std::vector<float>{1, -1, 1, -1, -1, -1, -1, 1});
+  CHECK(packed("ADwAwA==", "float16") == std::vector<float>{1.0f, -2.0f});
+  CHECK(packed("AACAPwAAAMA=", "float32") == std::vector<float>{1.0f, -2.0f});
+  CHECK_THROWS_AS(packed("AACA", "float32"), HttpError);
+  CHECK_THROWS_AS(packed("", "int8"), HttpError);
+  CHECK_THROWS_AS(parse_packed_type("int4"), HttpError);
 }
 
 }  // namespace nestor::server
