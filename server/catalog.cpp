@@ -2,7 +2,7 @@
 
 #include <mutex>
 
-#include "server/collection_config.h"
+#include "server/collection_info.h"
 
 namespace nestor::server {
 

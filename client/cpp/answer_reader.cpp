@@ -151,14 +151,19 @@ index::CollectionInfo read_info(const json& result) {
   info.options.dim = vectors.at("size").get<std::uint32_t>();
   info.options.metric = read_metric(vectors.at("distance").get<std::string>());
   info.options.scalar_type = index::parse_scalar_type(vectors.value("datatype", "float32"));
-  if (const auto nested = vectors.find("matryoshka"); nested != vectors.end()) {
+  const json& params = config.at("params");
+  // Older servers had it among the vector's own parameters.
+  const json& home = params.contains("matryoshka") ? params : vectors;
+  if (const auto nested = home.find("matryoshka"); nested != home.end()) {
     info.options.widths = nested->value("widths", std::vector<std::uint32_t>{});
     info.options.graphs = nested->value("graphs", std::vector<std::uint32_t>{});
     info.options.rotation = index::parse_rotation(nested->value("rotation", "none"));
     info.options.walk_codes = index::parse_walk_codes(nested->value("walk_codes", "auto"));
   }
-  info.options.graph.max_links = config.at("hnsw_config").value("m", 16u);
-  info.options.graph.candidates_at_build = config.at("hnsw_config").value("ef_construct", 100u);
+  json graph = config.at("hnsw_config");
+  if (const auto own = vectors.find("hnsw_config"); own != vectors.end() && own->is_object()) graph.update(*own);
+  info.options.graph.max_links = graph.value("m", 16u);
+  info.options.graph.candidates_at_build = graph.value("ef_construct", 100u);
   info.points = result.value("points_count", std::uint64_t{0});
   info.indexed_points = result.value("indexed_vectors_count", std::uint64_t{0});
   info.building = result.value("status", "") == "yellow";

@@ -1,5 +1,7 @@
 // Collections: list, describe, create, update, delete.
 #include "server/collection_config.h"
+#include "server/collection_info.h"
+#include "server/collection_settings.h"
 #include "server/fields.h"
 #include "server/handlers/handlers.h"
 #include "server/json_writer.h"
@@ -36,21 +38,32 @@ void create(Context& context, const Call& call, Response& response) {
   try {
     context.database.create_collection(name, creation.options, creation.attributes);
   } catch (const index::Error& error) {
-    // The name of an alias or of a damaged collection: the error says so.
-    if (error.code() != index::ErrorCode::already_exists || !context.database.contains(name) ||
-        context.database.aliases().contains(name))
-      throw;
+    if (error.code() != index::ErrorCode::already_exists) throw;
+    if (context.database.aliases().contains(name)) wrong_input(error.what());
+    if (!context.database.contains(name)) throw;  // a damaged one: the error says so
     throw HttpError(409, "Wrong input: Collection `" + name + "` already exists!");
   }
   response.body += "true";
 }
 
-// Clients tune optimisers and graphs of a running collection this way; here none of that can change, and like at
-// creation it is accepted without effect.
+// Takes effect or is refused: nothing is changed by name only.
 void update(Context& context, const Call& call, Response& response) {
-  context.catalog.open(call.parameters[0]);
+  using nlohmann::json;
+  const OpenCollection target = context.catalog.open(call.parameters[0]);
   const JsonDocument document(call.request.body, context.limits.json_depth);
   expect_object(document.root(), "body");
+  const json change = json::parse(call.request.body);
+  context.database.change_attributes(target->name(), [&](const std::string& before) {
+    json attributes = json::parse(before, nullptr, false);
+    if (!attributes.is_object()) attributes = json::object();
+    attributes["create"] = changed_settings(attributes.value("create", json::object()), change,
+                                            collection_config(target->options(), before));
+    std::string after = attributes.dump();
+    if (after.size() > context.limits.creation_bytes)
+      bad_request("settings and metadata of " + std::to_string(after.size()) + " bytes, at most " +
+                  std::to_string(context.limits.creation_bytes) + " are allowed");
+    return after;
+  });
   response.body += "true";
 }
 
