@@ -1,9 +1,12 @@
 #include "server/api.h"
 
 #include <chrono>
+#include <future>
 #include <new>
+#include <thread>
 
 #include "server/body_codec.h"
+#include "server/collection_settings.h"
 #include "server/gzip.h"
 #include "server/handlers/handlers.h"
 #include "server/payload_terms.h"
@@ -45,7 +48,11 @@ Api::Api(storage::Database& database, RequestLimits limits, ApiSurroundings arou
       gatekeeper_(std::move(around.access)),
       log_(std::move(around.log)) {
   context_.monitor.set_share(limits.shadow_share);
+  context_.log = log_;
   database.use_payload_terms(make_payload_terms);
+  database.use_build_rule([](const index::Collection& collection, const std::string& attributes) {
+    return may_build(attributes, collection);
+  });
   add_service_routes(router_, context_);
   add_alias_routes(router_, context_);
   add_cluster_routes(router_, context_);
@@ -87,9 +94,13 @@ Response Api::attempt(const RouteMatch& match, const Request& request, bool on_l
     as_json.body = text;
   }
   const Call call{as_json, match.parameters, parse_query_string(match.query), on_loop};
+  call.timeout();  // of the session; what it cannot be is refused here
   if (match.route->enveloped) response.body = kEnvelopeStart;
   match.route->handler(call, response);
-  if (match.route->enveloped) finish_envelope(response.body, now_seconds() - started);
+  if (response.status == 202)
+    response.body = accepted_envelope(now_seconds() - started);
+  else if (match.route->enveloped)
+    finish_envelope(response.body, now_seconds() - started);
   encode_answer(request, context_.limits.gzip_bytes, response);
   return response;
 }
@@ -128,6 +139,12 @@ std::optional<Response> Api::run_short(const RouteMatch& match, const Request& r
   } catch (const NeedsWorker&) {
     return std::nullopt;
   }
+}
+
+void Api::finish_errands() {
+  std::promise<void> reached;
+  while (!context_.errands.submit([&reached] { reached.set_value(); })) std::this_thread::yield();
+  reached.get_future().wait();
 }
 
 Response Api::handle(const Request& request) {

@@ -14,6 +14,7 @@
 #include "server/message.h"
 #include "server/metrics.h"
 #include "server/router.h"
+#include "server/worker_pool.h"
 #include "storage/database.h"
 
 namespace nestor::server {
@@ -29,7 +30,9 @@ struct Context {
   Metrics metrics;
   CertificateMonitor monitor{};
   BackgroundJobs jobs{};
-  std::atomic<bool> ready{true};  // false while stopping: load balancers look elsewhere
+  std::atomic<bool> ready{true};                  // false while stopping: load balancers look elsewhere
+  std::function<void(const std::string&)> log{};  // of failures that no answer tells
+  WorkerPool errands{1, 64};                      // what was accepted and is done after the answer; ends first
 };
 
 // What is around the interface: who may use it, and where it lies.
@@ -57,6 +60,8 @@ class Api {
   Metrics& metrics() { return context_.metrics; }
 
   void set_ready(bool ready) { context_.ready = ready; }
+  // For tests: waits until what was accepted so far has been done.
+  void finish_errands();
 
  private:
   Response run_on(const RouteMatch& match, const Request& request, bool on_loop);

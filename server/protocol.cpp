@@ -70,6 +70,7 @@ std::string_view prefix_of(index::ErrorCode code) {
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 200: return "OK";
+    case 202: return "Accepted";
     case 204: return "No Content";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
@@ -96,6 +97,12 @@ void finish_envelope(std::string& body, double seconds) {
   body += ",\"status\":\"ok\",\"time\":";
   append_double(body, seconds);
   body += '}';
+}
+
+std::string accepted_envelope(double seconds) {
+  std::string body = "{\"status\":\"accepted\",\"time\":";
+  append_double(body, seconds);
+  return body + '}';
 }
 
 Response error_response(const HttpError& error, double seconds) {

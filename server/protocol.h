@@ -52,6 +52,8 @@ std::string_view reason_phrase(int status);
 // Result text goes between the two.
 inline constexpr std::string_view kEnvelopeStart = "{\"result\":";
 void finish_envelope(std::string& body, double seconds);
+// Of 202: what was asked for is done later, without a result.
+std::string accepted_envelope(double seconds);
 Response error_response(const HttpError& error, double seconds);
 Response error_response(const index::Error& error, double seconds);
 

@@ -1,6 +1,7 @@
 #include "server/router.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace nestor::server {
 namespace {
@@ -14,19 +15,16 @@ int hex_value(char c) {
 
 bool is_parameter(const std::string& segment) { return segment.starts_with('{'); }
 
-// "/a//b" -> "a", "", "b"; "/" -> nothing.
+// "/a//b/" -> "a", "b": slashes are merged and trimmed.
 std::vector<std::string_view> split_path(std::string_view path) {
   std::vector<std::string_view> segments;
   segments.reserve(8);
-  if (path.starts_with('/')) path.remove_prefix(1);
-  if (path.ends_with('/')) path.remove_suffix(1);
-  if (path.empty()) return segments;
-  while (true) {
-    const std::size_t slash = path.find('/');
-    segments.push_back(path.substr(0, slash));
-    if (slash == std::string_view::npos) return segments;
-    path.remove_prefix(slash + 1);
+  while (!path.empty()) {
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    if (slash > 0) segments.push_back(path.substr(0, slash));
+    path.remove_prefix(std::min(slash + 1, path.size()));
   }
+  return segments;
 }
 
 // Few requests differ in more than the last segments: compared from the end, most patterns fail at once.
@@ -40,6 +38,16 @@ bool more_specific(const std::vector<std::string>& a, const std::vector<std::str
   for (std::size_t i = 0; i < a.size(); ++i)
     if (is_parameter(a[i]) != is_parameter(b[i])) return is_parameter(b[i]);
   return false;
+}
+
+// Proxies send "http://host/path", which means the path (RFC 9112, section 3.2.2).
+std::string_view without_origin(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!target.starts_with(scheme)) continue;
+    const std::size_t end = target.find_first_of("/?", scheme.size());
+    return end == std::string_view::npos || target[end] == '?' ? std::string_view("/") : target.substr(end);
+  }
+  return target;
 }
 
 std::vector<std::string> decode_path(std::string_view path, std::optional<HttpError>& error) {
@@ -125,6 +133,20 @@ bool Call::query_flag(std::string_view name, bool by_default) const {
                            "\", expected `true` or `false`");
 }
 
+std::optional<std::uint64_t> Call::timeout() const {
+  const auto value = query_value("timeout");
+  if (!value) return std::nullopt;
+  std::uint64_t seconds = 0;
+  const char* const last = value->data() + value->size();
+  const auto [end, code] = std::from_chars(value->data(), last, seconds);
+  if (code != std::errc() || end != last)
+    throw HttpError(
+        400, "Deserialize error in query parameters: `timeout` is \"" + *value + "\", expected a number of seconds");
+  if (seconds == 0)
+    throw HttpError(422, "Validation error in query parameters: [timeout: value 0 invalid, must be 1 or larger]");
+  return seconds;
+}
+
 void Router::add(Route route) {
   std::vector<std::string> segments;
   for (const std::string_view segment : split_path(route.pattern)) segments.emplace_back(segment);
@@ -139,6 +161,7 @@ std::vector<const Route*> Router::routes() const {
 
 RouteMatch Router::match(std::string_view method, std::string_view target) const {
   RouteMatch match;
+  target = without_origin(target);
   const std::size_t question = std::min(target.find('?'), target.size());
   const std::string_view path = target.substr(0, question);
   match.query = question < target.size() ? target.substr(question + 1) : std::string_view{};

@@ -1,6 +1,7 @@
 #pragma once
 // From method and path to a handler. Patterns are literal segments and parameters: "/collections/{name}".
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -38,6 +39,8 @@ struct Call {
   std::optional<std::string> query_value(std::string_view name) const;  // the last of that name
   // "true" or "false". Throws HttpError 400 "Deserialize error in query parameters: ...".
   bool query_flag(std::string_view name, bool by_default) const;
+  // Seconds, 1 or more. Throws HttpError 400 for what is no number, 422 for 0.
+  std::optional<std::uint64_t> timeout() const;
 };
 
 // Enveloped handlers append the result's JSON to response.body; the others write all of the response.
@@ -73,7 +76,8 @@ class Router {
  public:
   void add(Route route);
   // Among the patterns that fit the path and have the method, a literal segment wins over a parameter,
-  // from the left. HEAD goes where GET goes. One trailing slash is ignored.
+  // from the left. HEAD goes where GET goes. Slashes that follow each other are one, and one at the end
+  // is none.
   RouteMatch match(std::string_view method, std::string_view target) const;
   std::vector<const Route*> routes() const;
 

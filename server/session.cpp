@@ -1,8 +1,12 @@
 #include "server/session.h"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/write.hpp>
 #include <cstdio>
 #include <ctime>
 
@@ -38,6 +42,13 @@ const std::string& http_date() {
   return text = line;
 }
 
+// A handshake that failed because no TLS came.
+bool is_plain_http(const boost::system::error_code& error) {
+  if (error.category() != asio::error::get_ssl_category()) return false;
+  const int reason = ERR_GET_REASON(static_cast<unsigned long>(error.value()));
+  return reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST || reason == SSL_R_WRONG_VERSION_NUMBER;
+}
+
 }  // namespace
 
 Session::Session(LoopSocket socket, SessionLoop& loop, bool health_only)
@@ -58,6 +69,7 @@ void Session::start() {
   set_state(State::handshake, limits_.header_timeout);
   connection_.handshake([self = shared_from_this()](Code error) {
     if (self->state_ == State::closed) return;
+    if (error && is_plain_http(error)) return self->refuse_plain_http();
     if (error) return self->close();
     self->next_request();
   });
@@ -225,6 +237,24 @@ void Session::refuse(int status, const std::string& message) {
   unread_ = true;
   head_only_ = false;
   send(error_response(HttpError(status, message), 0));
+}
+
+// In the clear, as it was asked.
+void Session::refuse_plain_http() {
+  close_after_ = true;
+  const Response answer =
+      error_response(HttpError(400, "Bad request: this port speaks HTTPS, ask for https:// instead of http://"), 0);
+  write_head(answer);
+  head_ += answer.body;
+  set_state(State::sending, limits_.send_timeout);
+  asio::async_write(connection_.socket(), asio::buffer(head_), [self = shared_from_this()](Code error, std::size_t) {
+    if (self->state_ == State::closed) return;
+    if (error) return self->close();
+    Code ignored;
+    self->set_state(State::lingering, kLingerTimeout);
+    self->connection_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    self->linger();
+  });
 }
 
 void Session::write_head(const Response& response) {

@@ -46,6 +46,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void work(WorkerPool& pool);
   void answer_late();
   void refuse(int status, const std::string& message);
+  void refuse_plain_http();
   void refuse_overload(const std::string& message);
   void send(Response response);
   void write_head(const Response& response);

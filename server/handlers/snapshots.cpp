@@ -1,10 +1,12 @@
-// Snapshots of a collection or of everything: made, listed, downloaded, recovered, deleted. All calls answer when the
-// work is done, with or without `wait`: clients take the dialect's 202 for an error.
+// Snapshots of a collection or of everything: made, listed, downloaded, recovered, deleted. With `wait=false` the
+// answer is 202 at once, and the work is done behind it.
 #include <unistd.h>
 
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <memory>
 
 #include "server/collection_config.h"
 #include "server/fields.h"
@@ -49,6 +51,20 @@ SnapshotScope scope_of(Context& context, const Call& call, bool whole) {
   return context.catalog.open(call.parameters[0])->name();
 }
 
+[[noreturn]] void no_such_snapshot(const std::string& name) {
+  throw HttpError(404, "Not found: Snapshot `" + name + "` doesn't exist!");
+}
+
+// What is no snapshot's name is that of none.
+std::filesystem::path find_snapshot(Context& context, const SnapshotScope& scope, const std::string& name) {
+  try {
+    return context.database.snapshot_file(scope, name);
+  } catch (const index::Error& error) {
+    if (error.code() != index::ErrorCode::invalid_argument && error.code() != index::ErrorCode::not_found) throw;
+    no_such_snapshot(name);
+  }
+}
+
 void list(Context& context, const Call& call, Response& response, bool whole) {
   response.body += '[';
   bool first = true;
@@ -60,22 +76,43 @@ void list(Context& context, const Call& call, Response& response, bool whole) {
   response.body += ']';
 }
 
+// Now, or after the answer where the client does not wait. The work appends its result; it owns what it uses.
+void run(Context& context, const Call& call, Response& response, std::function<void(std::string& out)> work) {
+  if (call.query_flag("wait", true)) return work(response.body);
+  const auto later = [&context, what = std::string(call.request.target), work = std::move(work)] {
+    try {
+      std::string unread;
+      work(unread);
+    } catch (const HttpError& error) {
+      if (context.log) context.log(what + " failed after it was accepted: " + error.message());
+    } catch (const std::exception& error) {
+      if (context.log) context.log(what + " failed after it was accepted: " + error.what());
+    }
+  };
+  if (!context.errands.submit(later))
+    throw index::Error(index::ErrorCode::unavailable, "too many snapshots are being made or recovered");
+  response.status = 202;
+}
+
 void create(Context& context, const Call& call, Response& response, bool whole) {
-  call.query_flag("wait", true);
-  append_description(response.body, context.database.create_snapshot(scope_of(context, call, whole)));
+  run(context, call, response, [&context, scope = scope_of(context, call, whole)](std::string& out) {
+    append_description(out, context.database.create_snapshot(scope));
+  });
 }
 
 void remove(Context& context, const Call& call, Response& response, bool whole) {
-  call.query_flag("wait", true);
   const std::string& name = call.parameters.back();
-  if (!context.database.delete_snapshot(scope_of(context, call, whole), name))
-    throw HttpError(404, "Not found: Snapshot `" + name + "` doesn't exist!");
-  response.body += "true";
+  const SnapshotScope scope = scope_of(context, call, whole);
+  find_snapshot(context, scope, name);
+  run(context, call, response, [&context, scope, name](std::string& out) {
+    if (!context.database.delete_snapshot(scope, name)) no_such_snapshot(name);
+    out += "true";
+  });
 }
 
 // The answer is made in memory, so a large snapshot is refused: its file can be copied.
 void download(Context& context, const Call& call, Response& response, bool whole) {
-  const auto path = context.database.snapshot_file(scope_of(context, call, whole), call.parameters.back());
+  const auto path = find_snapshot(context, scope_of(context, call, whole), call.parameters.back());
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) throw index::Error(index::ErrorCode::not_found, "the snapshot " + path.filename().string() + " is gone");
   const auto bytes = static_cast<std::size_t>(file.tellg());
@@ -97,8 +134,12 @@ std::string local_path(const std::string& location) {
   if (location.starts_with("http://") || location.starts_with("https://"))
     not_supported("recovery from a URL (upload the snapshot, or give the file:// path of one on the server)");
   if (!location.starts_with(kFile)) bad_request("`location` must be a file:// URL, got \"" + location + "\"");
-  const auto path = percent_decode(std::string_view(location).substr(kFile.size()), false);
-  if (!path || !path->starts_with('/')) bad_request("`location` must hold an absolute path, got \"" + location + "\"");
+  std::string_view rest = std::string_view(location).substr(kFile.size());
+  constexpr std::string_view kHere = "localhost/";
+  if (rest.starts_with(kHere)) rest.remove_prefix(kHere.size() - 1);
+  const auto path = percent_decode(rest, false);
+  if (!path || !path->starts_with('/'))
+    bad_request("Invalid snapshot URI, file path must be absolute or on localhost, got \"" + location + "\"");
   return *path;
 }
 
@@ -108,8 +149,12 @@ void recover(Context& context, const Call& call, Response& response) {
   expect_object(document.root(), "body");
   required_field(document.root(), "location");
   const std::string path = local_path(*string_field(document.root(), "location"));
-  context.database.recover_collection(call.parameters[0], path, {string_field(document.root(), "checksum")});
-  response.body += "true";
+  run(context, call, response,
+      [&context, name = call.parameters[0], path,
+       checksum = string_field(document.root(), "checksum")](std::string& out) {
+        context.database.recover_collection(name, path, {checksum});
+        out += "true";
+      });
 }
 
 // An uploaded snapshot on its way, removed in the end.
@@ -141,9 +186,12 @@ void upload(Context& context, const Call& call, Response& response) {
   check_collection_name(call.parameters[0]);
   const auto content = form_part(call.request.header("Content-Type"), call.request.body, "snapshot");
   if (!content) bad_request("an upload is multipart/form-data with a part named `snapshot`");
-  const UploadedFile file(*content);
-  context.database.recover_collection(call.parameters[0], file.path(), {call.query_value("checksum")});
-  response.body += "true";
+  run(context, call, response,
+      [&context, name = call.parameters[0], file = std::make_shared<const UploadedFile>(*content),
+       checksum = call.query_value("checksum")](std::string& out) {
+        context.database.recover_collection(name, file->path(), {checksum});
+        out += "true";
+      });
 }
 
 }  // namespace

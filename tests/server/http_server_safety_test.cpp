@@ -211,7 +211,7 @@ TEST_CASE("a request that is not answered in time is 408, and the server goes on
   CHECK(next.reply()->status == 200);
 }
 
-TEST_CASE("TLS answers those who speak it and closes on those who do not") {
+TEST_CASE("TLS answers those who speak it and tells the others where they are") {
   const Certificate files;
   REQUIRE(files.made);
   ServerFixture fixture;
@@ -226,9 +226,16 @@ TEST_CASE("TLS answers those who speak it and closes on those who do not") {
       "PUT /collections/c HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n" +
       std::string(200'000, ' ');
   CHECK(ask_over_tls(port, large).starts_with("HTTP/1.1 400 Bad Request\r\n"));
-  RawClient plain(port);
-  plain.request("GET", "/healthz");
-  CHECK_FALSE(plain.reply());
+  for (const char* method : {"GET", "PUT", "DELETE", "PATCH"}) {
+    INFO(method);
+    RawClient plain(port);
+    plain.request(method, "/collections/c");
+    const auto told = plain.reply();
+    REQUIRE(told);
+    CHECK(told->status == 400);
+    CHECK(told->body.find("this port speaks HTTPS") != std::string::npos);
+    CHECK(told->has("Connection: close\r\n"));
+  }
 }
 
 TEST_CASE("TLS files that cannot be used are told before anything starts") {
@@ -245,6 +252,10 @@ TEST_CASE("TLS files that cannot be used are told before anything starts") {
   CHECK(failure(config).find("TLS: ") == 0);
   config.tls = {files.certificate, files.key};
   CHECK(failure(config) == "");
+  const std::string locked = files.key + ".locked";
+  REQUIRE(std::system(("openssl pkey -aes256 -passout pass:secret -in " + files.key + " -out " + locked).c_str()) == 0);
+  config.tls = {files.certificate, locked};
+  CHECK(failure(config).find("is encrypted") != std::string::npos);
 }
 
 }  // namespace nestor::server::testing

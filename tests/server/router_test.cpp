@@ -41,11 +41,43 @@ TEST_CASE("a literal segment wins over a parameter where both have the method") 
   CHECK(pattern_of(router.match("GET", "/collections/c/points/query")) == "/collections/{name}/points/{id}");
 }
 
-TEST_CASE("one trailing slash is tolerated, an empty segment is not a missing one") {
+TEST_CASE("slashes are merged and trimmed, encoded ones are not") {
   const Router router = make_router();
-  CHECK(pattern_of(router.match("GET", "/collections/")) == "/collections");
-  CHECK(router.match("GET", "//collections").error->status() == 404);
-  CHECK(router.match("GET", "/collections/c//points").error->status() == 404);
+  for (const char* target : {"/collections/", "//collections", "/collections//", "///collections///"})
+    CHECK(pattern_of(router.match("GET", target)) == "/collections");
+  CHECK(pattern_of(router.match("GET", "//")) == "/");
+  CHECK(router.match("GET", "/collections/c//points/1").parameters == std::vector<std::string>{"c", "1"});
+  CHECK(router.match("GET", "/collections/c/points/1/").parameters == std::vector<std::string>{"c", "1"});
+  CHECK(router.match("GET", "/collections/%2F%2F").parameters == std::vector<std::string>{"//"});
+}
+
+TEST_CASE("a timeout is a number of seconds") {
+  const auto timeout = [](const char* query) {
+    const Request request{"GET", "/", "", {}};
+    return Call{request, {}, parse_query_string(query)}.timeout();
+  };
+  CHECK_FALSE(timeout("wait=true"));
+  CHECK(timeout("timeout=7") == 7u);
+  const auto status = [&](const char* query) {
+    try {
+      timeout(query);
+      return 200;
+    } catch (const HttpError& error) {
+      return error.status();
+    }
+  };
+  CHECK(status("timeout=0") == 422);
+  for (const char* query : {"timeout=abc", "timeout=", "timeout=-1", "timeout=1.5", "timeout=1s"})
+    CHECK(status(query) == 400);
+}
+
+TEST_CASE("a target with its origin means the path") {
+  const Router router = make_router();
+  CHECK(pattern_of(router.match("GET", "http://any:6333/collections/c")) == "/collections/{name}");
+  CHECK(pattern_of(router.match("GET", "https://any/")) == "/");
+  CHECK(pattern_of(router.match("GET", "http://any")) == "/");
+  CHECK(router.match("GET", "http://any/collections?timeout=3").query == "timeout=3");
+  CHECK(router.match("GET", "ftp://any/collections").error->status() == 400);
 }
 
 TEST_CASE("HEAD goes where GET goes") {

@@ -52,6 +52,39 @@ TEST_CASE("a snapshot is made, listed, recovered from its file and deleted") {
   CHECK(line.get(kSnapshots).result().empty());
 }
 
+TEST_CASE("who does not wait for a snapshot is answered at once") {
+  Line line;
+  const Reply made = line.call("POST", kSnapshots + "?wait=false", "{}");
+  CHECK(made.status == 202);
+  CHECK(made.body["status"] == "accepted");
+  CHECK_FALSE(made.body.contains("result"));
+  // Errands are done one after the other: behind a recovery all before it have been.
+  const Reply waited = line.call("POST", kSnapshots, "{}");
+  REQUIRE(waited.status == 200);
+  const std::string name = waited.result()["name"];
+  const json body = {{"location", "file://localhost" + line.database->snapshot_file("c", name).string()}};
+  line.call("POST", "/collections/c/points/delete", R"({"points":[1,2]})");
+  CHECK(line.put(kSnapshots + "/recover?wait=false", body).status == 202);
+  CHECK(line.call("POST", "/collections/d/snapshots?wait=false", "{}").status == 404);
+  CHECK(line.call("DELETE", kSnapshots + "/none.snapshot?wait=false").status == 404);
+  CHECK(line.call("POST", kSnapshots + "?wait=soon", "{}").status == 400);
+  CHECK(line.put(kSnapshots + "/recover?wait=false", {{"location", "file://elsewhere/a"}})
+            .error()
+            .find("Invalid snapshot URI, file path must be absolute or on localhost") != std::string::npos);
+  line.finish_errands();
+  CHECK(line.count("c") == 5);
+  CHECK(line.get(kSnapshots).result().size() == 2);
+}
+
+TEST_CASE("what is no snapshot's name is that of none") {
+  Line line;
+  for (const char* name : {"..", "%2E%2E", "a%2Fb", "x", "..%2Fa.snapshot"}) {
+    INFO(name);
+    CHECK(line.get(kSnapshots + "/" + name).status == 404);
+    CHECK(line.call("DELETE", kSnapshots + "/" + name).status == 404);
+  }
+}
+
 TEST_CASE("a snapshot travels as a file, with its payload indexes") {
   Line line;
   line.call("PUT", "/collections/c/index", R"({"field_name":"name","field_schema":"keyword"})");

@@ -64,6 +64,9 @@ class ApiFixture {
   Reply put(std::string_view target, const json& body) { return call("PUT", target, body.dump()); }
   Reply post(std::string_view target, const json& body) { return call("POST", target, body.dump()); }
 
+  // Until everything that was answered by 202 has been done.
+  void finish_errands() { api.finish_errands(); }
+
   // A collection `c` of `dim` coordinates.
   Reply create(int dim, const std::string& distance = "Euclid", const json& more = json::object()) {
     json vectors = {{"size", dim}, {"distance", distance}};
