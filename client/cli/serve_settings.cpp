@@ -1,7 +1,10 @@
 #include "client/cli/serve_settings.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -88,11 +91,18 @@ std::vector<std::string> split_list(const std::string& text) {
   return out;
 }
 
+// As in a URL: [::1] is ::1.
+std::string without_brackets(const std::string& host) {
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  return bracketed ? host.substr(1, host.size() - 2) : host;
+}
+
 void add_general(std::vector<Setting>& all) {
   all.push_back(text(
       "data", "Directory that holds the collections; made when missing", [](auto& c) -> auto& { return c.directory; }));
-  all.push_back(text(
-      "host", "Address to listen on", [](auto& c) -> auto& { return c.server.host; }));
+  all.push_back({"host", "Address to listen on",
+                 [](ServeConfig& c, const std::string& value) { c.server.host = without_brackets(value); },
+                 [](const ServeConfig& c) { return c.server.host; }});
   all.push_back(number(
       "port", "Port to listen on, 0 for any free one", 0, 65535, [](auto& c) -> auto& { return c.server.port; }));
   all.push_back(number(
@@ -195,6 +205,42 @@ const Setting* find_setting(const std::string& name) {
   return nullptr;
 }
 
+// Letters changed, left out, put in or swapped with their neighbour (Damerau, optimal string alignment).
+std::size_t distance_between(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> steps(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i)
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      std::size_t& here = steps[i][j];
+      here = i == 0 ? j : j == 0 ? i : steps[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      if (i == 0 || j == 0) continue;
+      here = std::min({here, steps[i - 1][j] + 1, steps[i][j - 1] + 1});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        here = std::min(here, steps[i - 2][j - 2] + 1);
+    }
+  return steps[a.size()][b.size()];
+}
+
+// Other programs may have variables that begin alike; one that is nearly a setting's is a mistake.
+void check_environment() {
+  constexpr std::string_view kPrefix = "NESTOR_";
+  constexpr std::array<std::string_view, 2> kOthers = {"NESTOR_CONFIG", "NESTOR_KERNEL"};
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view line(*entry);
+    const std::string name(line.substr(0, line.find('=')));
+    if (!name.starts_with(kPrefix) || std::find(kOthers.begin(), kOthers.end(), name) != kOthers.end()) continue;
+    std::string nearest;
+    std::size_t least = 2;
+    for (const Setting& setting : serve_settings())
+      if (const std::size_t far = distance_between(name, setting.variable()); far < least) {
+        least = far;
+        nearest = setting.variable();
+      }
+    if (!nearest.empty() && least > 0)
+      throw Error(ErrorCode::invalid_argument,
+                  "environment variable " + name + ": there is no such setting, is " + nearest + " meant?");
+  }
+}
+
 // Remembers who set what, and says where a bad value stood.
 class Reader {
  public:
@@ -262,6 +308,7 @@ const std::vector<Setting>& serve_settings() {
 ServeConfig read_serve_config(const std::string& file, const Flags& flags, std::vector<SettingSource>* sources) {
   Reader reader;
   if (!file.empty()) reader.file(file);
+  check_environment();
   for (const Setting& setting : serve_settings())
     if (const char* value = std::getenv(setting.variable().c_str()); value && *value)
       reader.apply(setting.name, value, "environment", setting.variable());

@@ -159,9 +159,19 @@ class Tune {
       print_json(a_, report, attempts_);
     else
       print_text(a_, report, attempts_);
+    std::cout.flush();
+    if (!report.reached) throw Error(ErrorCode::failed_precondition, missed(report));
   }
 
  private:
+  std::string missed(const TuningReport& report) const {
+    const std::string wanted =
+        a_.latency ? "a latency of " + fixed(*a_.latency, 3) + " ms" : "a recall of " + fixed(a_.recall, 4);
+    return wanted + " is not reached on these queries: recall " + fixed(1 - report.on_c.loss, 4) + " in " +
+           fixed(report.on_c.microseconds / 1000, 3) + " ms (95 %) is " +
+           (a_.dry_run ? "the nearest" : "what was stored");
+  }
+
   TuningReport measure() const {
     index::TuningRequest request;
     if (queries_) {

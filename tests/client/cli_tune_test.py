@@ -72,6 +72,12 @@ class Tuned(NestorTestCase):
             self.assertEqual(report["held_out"]["cost"], width["cost"])
         self.assertEqual(info["tuned"]["recall"], report["held_out"]["recall"])
 
+    def test_what_is_not_reached_is_no_success(self):
+        done = run(*self.tune("--latency-ms", 0.001, "--dry-run", "--json"))
+        self.assertEqual(done.returncode, 4)
+        self.assertFalse(json.loads(done.stdout)["reached"])
+        self.assertRegex(done.stderr, r"^nestor: a latency of 0\.001 ms is not reached on these queries: recall [\d.]+ in")
+
     def test_refusals_name_the_value(self):
         self.refuse(2, "between 0 and 1", *self.tune("--recall", 1.5))
         self.refuse(2, "10 queries are too few", *self.tune("--rows", "0:10"))
