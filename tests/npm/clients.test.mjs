@@ -45,6 +45,8 @@ for (const [version, Client] of [['1.18', CurrentClient], ['1.9', OlderClient]])
       assert.equal(info.points_count, 0);
       assert.deepEqual([info.config.params.vectors.size, info.config.params.vectors.distance], [4, 'Dot']);
       assert.equal(plain(await client.updateCollection('life', { optimizers_config: { indexing_threshold: 1 } })), true);
+      assert.equal((await client.getCollection('life')).config.optimizer_config.indexing_threshold, 1);
+      await assert.rejects(client.updateCollection('life', { hnsw_config: { m: 32 } }), { status: 400 });
       await assert.rejects(client.createCollection('life', { vectors: { size: 4, distance: 'Dot' } }), { status: 409 });
       assert.equal(plain(await client.recreateCollection('life', { vectors: { size: 8, distance: 'Dot' } })), true);
       assert.equal(await client.deleteCollection('life'), true);
@@ -193,6 +195,55 @@ for (const [version, Client] of [['1.18', CurrentClient], ['1.9', OlderClient]])
       assert.equal(found[0].id, id);
       assert.ok(Math.abs(found[0].vector.text[0] - 0.6) < 1e-6);
       assert.deepEqual(ids((await client.scroll('named', { limit: 5 })).points), [8, id]);
+    });
+
+    test('what a creation set reads back, and its vectors hold nothing but the dialect', async () => {
+      await client.createCollection('shown', {
+        vectors: { size: 4, distance: 'Cosine', on_disk: true, hnsw_config: { m: 8 } },
+        hnsw_config: { ef_construct: 50 },
+        optimizers_config: { default_segment_number: 2 },
+        replication_factor: 2,
+      });
+      const { config, warnings } = await client.getCollection('shown');
+      assert.deepEqual(config.params.vectors, { size: 4, distance: 'Cosine', on_disk: true, hnsw_config: { m: 8 } });
+      assert.deepEqual(config.params.matryoshka.widths, [4]);
+      assert.equal(config.hnsw_config.ef_construct, 50);
+      assert.equal(config.optimizer_config.default_segment_number, 2);
+      assert.deepEqual(warnings.map(({ message }) => message.split('`')[1]),
+        ['replication_factor', 'optimizers_config.default_segment_number']);
+      const unknown = { vectors: { size: 4, distance: 'Dot', colour: 'red' } };
+      await assert.rejects(client.createCollection('unknown', unknown), { status: 400 });
+    });
+
+    test('payloads are selected by path, on every way that shows them', async () => {
+      await client.createCollection('paths', { vectors: { size: 2, distance: 'Euclid' } });
+      const payload = { a: { b: 1, secret: 2 }, l: [{ x: 1, y: 2 }, { x: 3 }] };
+      await client.upsert('paths', { wait: true, points: [{ id: 1, vector: [0, 1], payload }] });
+      const cases = [
+        [['a.b'], { a: { b: 1 } }],
+        [{ include: ['l[].x'] }, { l: [{ x: 1 }, { x: 3 }] }],
+        [{ exclude: ['a.secret'] }, { a: { b: 1 }, l: payload.l }],
+        [['l.x'], { l: [] }],
+      ];
+      for (const [with_payload, shown] of cases) {
+        assert.deepEqual((await client.scroll('paths', { with_payload })).points[0].payload, shown);
+        assert.deepEqual((await client.retrieve('paths', { ids: [1], with_payload }))[0].payload, shown);
+        assert.deepEqual((await client.search('paths', { vector: [0, 1], limit: 1, with_payload }))[0].payload, shown);
+      }
+    });
+
+    test('a zero vector is stored under Cosine and ranks by a similarity of 0', async () => {
+      await client.createCollection('zero', { vectors: { size: 2, distance: 'Cosine' } });
+      const vectors = [[0, 0], [1, 0], [-1, 0]];
+      await client.upsert('zero', { wait: true, points: vectors.map((vector, id) => ({ id, vector })) });
+      const found = await client.search('zero', { vector: [2, 0], limit: 3 });
+      assert.deepEqual(found.map(({ id, score }) => [id, score]), [[1, 1], [0, 0], [2, -1]]);
+    });
+
+    test('a limit may be larger than the collection', async () => {
+      await fill(client, 'all', 'Dot');
+      assert.equal((await client.search('all', { vector: queries[0], limit: 1_000_000 })).length, 500);
+      assert.equal((await client.scroll('all', { limit: 1_000_000 })).points.length, 500);
     });
 
     test('mistakes come back as typed errors that say what was wrong', async () => {

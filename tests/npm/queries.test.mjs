@@ -73,13 +73,23 @@ test('recommendations, discoveries, orders and samples', async () => {
     brute(toExamples, { accept: (p) => p.id > 2, limit: 5 }),
   );
   const squash = (x) => (x / (1 + Math.abs(x)) + 1) / 2;
-  const near = (p, vector) => -SCORES.Euclid(p.vector, vector);
+  const near = (p, vector) => -(SCORES.Euclid(p.vector, vector) ** 2);
   const best = points
     .filter((p) => p.id > 2)
     .map((p) => ({ id: p.id, score: near(p, a) > near(p, b) ? squash(near(p, a)) : -squash(near(p, b)) }))
     .sort((x, y) => y.score - x.score);
   const found = await query({ query: { recommend: { positive: [1], negative: [2], strategy: 'best_score' } }, limit: 20 });
   assert.deepEqual(ids(found), ids(best.slice(0, 20)));
+  found.forEach((hit, i) => assert.ok(Math.abs(hit.score - best[i].score) < 1e-5, `${hit.score} ${best[i].score}`));
+  const pair = (p, x, y) => Math.min(near(p, x) - near(p, y), 0) / (1 - Math.min(near(p, x) - near(p, y), 0));
+  const context = [{ positive: 1, negative: 2 }, { positive: 3, negative: 1 }];
+  const inContext = points
+    .filter((p) => p.id > 3)
+    .map((p) => ({ id: p.id, score: pair(p, a, b) + pair(p, points[2].vector, a) }))
+    .sort((x, y) => y.score - x.score || x.id - y.id);
+  const contextHits = await query({ query: { context }, limit: 20 });
+  contextHits.forEach((hit, i) => assert.ok(Math.abs(hit.score - inContext[i].score) < 1e-4));
+  assert.ok((await query({ limit: 3 })).every((hit) => hit.score === 1));
   const cheap = await query({ query: { order_by: { key: 'price', direction: 'desc' } }, limit: 3 });
   assert.deepEqual(ids(cheap), [600, 599, 598]);
   const sample = await query({ query: { sample: 'random' }, limit: 50 });
@@ -119,6 +129,26 @@ test('one stored vector answers at every width', async () => {
 test('vectors may be base64 of float32', async () => {
   const base64 = Buffer.from(new Float32Array(q).buffer).toString('base64');
   assert.deepEqual(ids(await query({ query: base64 })), brute(q));
+  const prefix = Buffer.from(new Float32Array(q.slice(0, 16)).buffer).toString('base64');
+  const params = { matryoshka: { width: 16 } };
+  assert.deepEqual(ids(await query({ query: prefix, params })), brute(q, { width: 16 }));
+  await assert.rejects(query({ query: prefix }), { status: 400 });
+});
+
+test('each query of a batch has its own parameters', async () => {
+  const searches = [16, 32].map((width) => ({ query: q, limit: 5, params: { matryoshka: { width, explain: true } } }));
+  searches.push({ query: q, limit: 5, params: { exact: true } });
+  const answers = await client.queryBatch('c', { searches });
+  assert.deepEqual(answers.map((answer) => ids(answer.points)), [16, 32, 64].map((width) => brute(q, { width, limit: 5 })));
+  assert.deepEqual(answers.map((answer) => Boolean(answer.explain)), [true, true, false]);
+});
+
+test('metadata is merged by a change of the collection', async () => {
+  await client.updateCollection('c', { metadata: { a: 1, b: { c: 2 } } });
+  const put = await fetch(`${server.url}/collections/c`, { method: 'PATCH', body: '{"metadata":{"a":null,"d":"x"}}' });
+  assert.equal(put.status, 200);
+  assert.equal((await client.getCollection('c')).config.metadata.d, 'x');
+  assert.equal((await client.getCollection('c')).config.metadata.a, undefined);
 });
 
 test('ids beyond what JavaScript can count keep every digit', async () => {
