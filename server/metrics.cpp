@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <ctime>
@@ -48,6 +49,16 @@ std::string timestamp(std::time_t at) {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
+}
+
+// A route as the dialect names it, which knows other words for parameters.
+std::string dialect_endpoint(const Route& route) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWords = {
+      {{"{name}", "{collection_name}"}, {"{snapshot}", "{snapshot_name}"}, {"{field}", "{field_name}"}}};
+  std::string out = route.pattern;
+  for (const auto& [ours, theirs] : kWords)
+    if (const std::size_t at = out.find(ours); at != std::string::npos) out.replace(at, ours.size(), theirs);
+  return out;
 }
 
 // Of one route and one status.
@@ -104,6 +115,30 @@ struct Metrics::Impl {
 
   static prometheus::Labels labels(const Route* route) {
     return {{"method", route ? route->method : ""}, {"route", route ? route->pattern : ""}};
+  }
+
+  // What dashboards of the dialect look for; patterns need no escapes.
+  std::string dialect_text() const {
+    std::string out = "# TYPE app_info gauge\napp_info{name=\"nestor\",version=\"" NESTOR_VERSION
+                      "\"} 1\n# TYPE cluster_enabled gauge\ncluster_enabled 0\n# TYPE collections_total gauge\n"
+                      "collections_total " +
+                      std::to_string(database.collection_names().size()) + "\n";
+    std::string totals = "# TYPE rest_responses_total counter\n";
+    std::string means = "# TYPE rest_responses_avg_duration_seconds gauge\n";
+    const std::shared_lock lock(mutex);
+    for (const auto& [route, row] : rows) {
+      if (!route) continue;
+      const std::string labels = "{method=\"" + route->method + "\",endpoint=\"" + dialect_endpoint(*route) + "\",status=\"";
+      for (const auto& [status, cell] : row.cells) {
+        const double count = cell.count->Value();
+        const std::string series = labels + std::to_string(status) + "\"} ";
+        totals += "rest_responses_total" + series + std::to_string(static_cast<std::uint64_t>(count)) + "\n";
+        means += "rest_responses_avg_duration_seconds" + series;
+        append_double(means, count == 0 ? 0 : static_cast<double>(cell.microseconds.load()) * 1e-6 / count);
+        means += '\n';
+      }
+    }
+    return out + totals + means;
   }
 
   // Elements of both maps stay in place, so that what was found may be used without the lock.
@@ -184,7 +219,7 @@ std::string Metrics::text() const {
   impl_->cpu->Increment(usage.cpu_seconds - impl_->cpu->Value());  // ignored when another scrape was faster
   auto families = impl_->registry.Collect();
   for (auto& family : impl_->collections.Collect()) families.push_back(std::move(family));
-  return prometheus::TextSerializer().Serialize(families);
+  return prometheus::TextSerializer().Serialize(families) + impl_->dialect_text();
 }
 
 std::string Metrics::telemetry() const {
@@ -205,7 +240,7 @@ std::string Metrics::telemetry() const {
     if (!route) continue;
     out += first_row ? "" : ",";
     first_row = false;
-    append_string(out, route->method + " " + route->pattern);
+    append_string(out, route->method + " " + dialect_endpoint(*route));
     out += ":{";
     bool first_cell = true;
     for (const auto& [status, cell] : row.cells) {

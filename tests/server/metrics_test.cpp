@@ -58,13 +58,17 @@ TEST_CASE("requests are counted by route and status, connections by what became 
   CHECK(value_of(text, R"(nestor_http_requests_total{method="GET",route="/collections/{name}",status="404"})") == 3);
   CHECK(value_of(text, R"(nestor_http_requests_total{method="",route="",status="404"})") == 1);
   CHECK(value_of(text, R"(nestor_http_request_duration_seconds_count{method="GET",route="/collections/{name}"})") == 3);
+  CHECK(value_of(text, R"(rest_responses_total{method="GET",endpoint="/collections/{collection_name}",status="404"})") ==
+        3);
+  CHECK(text.find("\napp_info{name=\"nestor\",version=\"") != std::string::npos);
+  CHECK(value_of(text, "collections_total") == 0);
   CHECK(value_of(text, "nestor_http_connections") == 1);
   CHECK(value_of(text, R"(nestor_http_connections_total{outcome="accepted"})") == 1);
   client.request("GET", "/telemetry");
   const json result = json::parse(client.reply()->body)["result"];
   CHECK(result["app"]["name"] == "nestor");
   CHECK(result["collections"]["number_of_collections"] == 0);
-  CHECK(result["requests"]["rest"]["responses"]["GET /collections/{name}"]["404"]["count"] == 3);
+  CHECK(result["requests"]["rest"]["responses"]["GET /collections/{collection_name}"]["404"]["count"] == 3);
 }
 
 TEST_CASE("stages of searches are counted, one search in sixteen") {
