@@ -89,6 +89,9 @@ VectorList read_vectors(const JsonValue& body, std::string_view name, const Open
 
 storage::DatastoreQuery read_datastore_query(const JsonValue& body, const RequestLimits& limits) {
   refuse_fields(body, {"filter"});
+  const auto params = field(body, "params");
+  const auto ladder = params ? field(*params, "matryoshka") : std::nullopt;
+  if (ladder && field(*ladder, "query_type")) not_supported("`query_type` in a lookup");
   storage::DatastoreQuery query;
   query.threads = limits.search_threads;
   index::LookupOptions& options = query.options;

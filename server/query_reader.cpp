@@ -93,7 +93,11 @@ QueryNode QueryReader::query(const JsonValue& body) {
     if (name) check_vector_name(*name, *context_.target.schema);
     return node;
   }
-  read_query(*value, prefix_form(body, node), node);
+  const Form form = prefix_form(body, node);
+  read_query(*value, form, node);
+  const auto* nearest_to = std::get_if<NearestQuery>(&node.query);
+  if (form.type && (!nearest_to || nearest_to->near.point))
+    wrong_input("`query_type` says what a base64 string holds, and `query` is none");
   check_threshold(node);
   const bool by_vector =
       std::holds_alternative<NearestQuery>(node.query) || std::holds_alternative<ExamplesQuery>(node.query);

@@ -191,6 +191,8 @@ TEST_CASE("bytes are a vector of all coordinates, of the width that is stated, o
   CHECK(line.refusal(with("CQAAAA==", R"({"query_type":"int4"})")).find("`int4`") != std::string::npos);
   CHECK(line.refusal(R"({"query":[1,0,0,0],"params":{"matryoshka":{"query_type":"int8"}}})").find("is a list") !=
         std::string::npos);
+  CHECK(line.refusal(R"({"query":7,"params":{"matryoshka":{"query_type":"int8"}}})").find("`query` is none") !=
+        std::string::npos);
   // 8 bytes are two float32 of a prefix, four float16, 64 bits: without a word they are what all coordinates would be.
   CHECK(line.refusal(with("AQAAAA==", R"({"query_type":"binary"})")).find("expected dim: 4, got 32") !=
         std::string::npos);
