@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index/payload_check.h"
 #include "server/fields.h"
 #include "server/json_writer.h"
 #include "server/protocol.h"
 
 namespace nestor::server {
+
+static_assert(kTokenField == index::kTokenField && kMaxToken == index::kMaxToken);
+
 namespace {
 
 std::vector<std::string> read_keys(const JsonValue& value, std::string_view name) {
