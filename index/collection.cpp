@@ -7,6 +7,7 @@
 #include "index/combined_search.h"
 #include "index/error.h"
 #include "index/parallel.h"
+#include "index/payload_check.h"
 
 namespace nestor::index {
 namespace {
@@ -108,7 +109,7 @@ std::optional<Record> Collection::get(const PointId& id, bool with_vector, bool 
       record.vector.resize(impl_->options.dim);
       if (!view->records->read_vector(slot, record.vector)) continue;
     }
-    if (with_payload) record.payload = view->records->read_payload(slot);
+    if (with_payload) record.payload = impl_->readable_payload(id, view->records->read_payload(slot));
     if (with_payload && !view->records->header(slot)) continue;  // died before its payload was read, perhaps
     return record;
   }

@@ -25,8 +25,8 @@ namespace nestor::index {
 struct Point {
   PointId id;
   std::span<const float> vector;       // dim finite values
-  std::string_view payload;            // JSON object text, or empty
-  std::optional<std::uint32_t> value;  // kNN-LM: next-token id
+  std::string_view payload;            // JSON object text, or empty; see index/payload_check.h
+  std::optional<std::uint32_t> value;  // kNN-LM: next-token id; nullopt: what the payload's token field says
 };
 
 // A stored point.
@@ -34,12 +34,12 @@ struct Record {
   PointId id;
   Sequence version = 0;
   std::vector<float> vector;  // filled when asked for
-  std::string payload;        // JSON object text, filled when asked for
+  std::string payload;        // JSON object text, filled when asked for; "null": what is stored is none
   std::optional<std::uint32_t> value;
   Slot slot = kNoSlot;        // as of the reading
 };
 
-// What a payload becomes: JSON object text or empty, and the value that follows from it.
+// What a payload becomes: JSON object text or empty, and the value that follows from it (nullopt: its token field).
 struct PayloadUpdate {
   std::string payload;
   std::optional<std::uint32_t> value;
@@ -147,14 +147,14 @@ class Collection {
   // Writes all points or none; durable and searchable on return. A later point with the same id wins.
   // While a build is under way and too many rows wait for it, a write waits too, up to a second; far beyond that it
   // throws unavailable.
-  // Throws invalid_argument: wrong dimension, NaN or Inf.
+  // Throws invalid_argument: wrong dimension, NaN or Inf; what is no payload (payload_check.h).
   Sequence upsert(std::span<const Point> points) { return upsert(points, {}); }
   // The same where a point may be left out, or keeps its payload. Throws also not_found: "No point with id ID found".
   Sequence upsert(std::span<const Point> points, const UpsertRules& rules);
   // Unknown ids are ignored.
   Sequence erase(std::span<const PointId> ids);
   // Changes the payloads of these points, all or none; unknown ids are ignored. `change` sees the newest payload and no
-  // other write comes between; it must not call the collection. A throw of it changes nothing.
+  // other write comes between; it must not call the collection. A throw of it, or what is no payload, changes nothing.
   // A point whose value stays keeps its slot, and hits show the version of its last vector or value.
   Sequence update_payloads(std::span<const PointId> ids, const PayloadChange& change);
 

@@ -54,6 +54,8 @@ struct Collection::Impl {
   std::mutex room_mutex;
   std::condition_variable room;
 
+  mutable std::atomic<int> unreadable_payloads{0};  // seen since it was opened
+
   // Those who change the book, over the write to the store; taken before write_mutex.
   std::mutex certificate_mutex;
   CertificateBook book;
@@ -78,6 +80,7 @@ struct Collection::Impl {
   struct Prepared {
     std::vector<std::size_t> kept;  // their numbers in the input
     std::vector<PointId> ids;
+    std::vector<std::optional<std::uint32_t>> values;
     std::vector<float> vectors;  // [kept x dim]
   };
 
@@ -86,6 +89,8 @@ struct Collection::Impl {
   Sequence update_payloads(std::span<const PointId> ids, const PayloadChange& change);
 
   Prepared prepare(std::span<const Point> in) const;
+  // A payload that was read; "null", with a line in the log, for one that older versions should not have stored.
+  std::string readable_payload(const PointId& id, std::string stored) const;
   std::vector<Before> read_replaced(std::span<const Slot> replaced) const;  // REQUIRES write_mutex
   // Slows writers down while a build under way is outrun by them.
   void wait_for_room();

@@ -6,6 +6,7 @@
 #include "index/collection_impl.h"
 #include "index/error.h"
 #include "index/long_tail.h"
+#include "index/payload_check.h"
 #include "index/prepared_vector.h"
 
 namespace nestor::index {
@@ -37,10 +38,6 @@ std::vector<PointId> without_repetition(std::span<const PointId> in) {
   return ids;
 }
 
-void check_value(const std::optional<std::uint32_t>& value) {
-  if (value && *value == kNoValue) throw Error(ErrorCode::invalid_argument, "token value 4294967295 is reserved");
-}
-
 [[noreturn]] void no_slots_left() {
   throw Error(ErrorCode::resource_exhausted, "the collection has used all of its 4294967295 slots; build it anew");
 }
@@ -52,16 +49,29 @@ Collection::Impl::Prepared Collection::Impl::prepare(std::span<const Point> in) 
   out.kept = last_of_each_id(in);
   const std::size_t dim = options.dim;
   out.ids.resize(out.kept.size());
+  out.values.resize(out.kept.size());
   out.vectors.resize(out.kept.size() * dim);
   std::vector<float> scratch(dim);
   std::size_t next = 0;
   for (std::size_t i = 0; i < in.size(); ++i) {  // every point is checked, also one that a later one replaces
     const bool keep = next < out.kept.size() && out.kept[next] == i;
     prepare_vector(options, in[i].vector, keep ? out.vectors.data() + next * dim : scratch.data());
-    check_value(in[i].value);
-    if (keep) out.ids[next++] = in[i].id;
+    const auto value = check_payload(in[i].id, in[i].payload, in[i].value);
+    if (!keep) continue;
+    out.ids[next] = in[i].id;
+    out.values[next++] = value;
   }
   return out;
+}
+
+std::string Collection::Impl::readable_payload(const PointId& id, std::string stored) const {
+  constexpr int kSaid = 10;  // points; a log must not fill with what one scroll finds
+  const std::string trouble = payload_trouble(stored);
+  if (trouble.empty()) return stored;
+  if (const int seen = unreadable_payloads++; seen < kSaid)
+    say("the stored payload of point " + to_string(id) + " is not the text of a JSON object (" + trouble +
+        "); it is served as null, write it anew" + (seen == kSaid - 1 ? "; others are not named any more" : ""));
+  return "null";
 }
 
 std::vector<Collection::Impl::Before> Collection::Impl::read_replaced(std::span<const Slot> replaced) const {
@@ -88,6 +98,7 @@ Sequence Collection::Impl::upsert(std::span<const Point> in, const UpsertRules& 
   operation.next_slot = next_slot;
   for (std::size_t i = 0; i < kept.size(); ++i) {
     Point point = in[kept[i]];
+    point.value = prepared.values[i];
     const auto& [header, payload] = before[i];
     if (rules.keep_payload && !header)
       throw Error(ErrorCode::not_found, "No point with id " + to_string(point.id) + " found");
@@ -135,7 +146,7 @@ Sequence Collection::Impl::update_payloads(std::span<const PointId> ids_in, cons
     if (!header) continue;
     auto update = change(*header, records->read_payload(slot));
     if (!update) continue;
-    check_value(update->value);
+    update->value = check_payload(header->id, update->payload, update->value);
     const std::string& text = texts.emplace_back(std::move(update->payload));
     if (update->value == header->value) {
       operation.payloads.push_back({slot, text, update->value});

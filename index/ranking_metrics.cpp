@@ -47,28 +47,45 @@ std::vector<std::size_t> retrieved(const RankingList& list, const RankingRules& 
   return order;
 }
 
-double gain(const RankingList& list, std::size_t i) {
-  return (list.weights.empty() ? 1 : list.weights[i]) * (std::exp2(list.labels[i]) - 1);
+// Judges write -1 and -2 for "not judged" and "junk": neither is worth less than nothing.
+double grade(const RankingList& list, std::size_t i) { return std::max(list.labels[i], 0.0); }
+
+// In units of 2^unit.
+double gain(const RankingList& list, std::size_t i, double unit) {
+  return (list.weights.empty() ? 1 : list.weights[i]) * (std::exp2(grade(list, i) - unit) - std::exp2(-unit));
+}
+
+double dcg(const RankingList& list, const RankingRules& rules, double unit) {
+  double sum = 0, rank = 0;
+  for (const std::size_t i : retrieved(list, rules)) sum += gain(list, i, unit) / std::log2(++rank + 1);
+  return sum;
 }
 
 double dcg(const RankingList& list, const RankingRules& rules) {
-  double sum = 0, rank = 0;
-  for (const std::size_t i : retrieved(list, rules)) sum += gain(list, i) / std::log2(++rank + 1);
+  const double sum = dcg(list, rules, 0);
+  if (!std::isfinite(sum))
+    throw Error(ErrorCode::invalid_argument, "labels as large as these have no finite dcg: 2^label is beyond a double");
   return sum;
 }
 
 double ndcg(const RankingList& list, const RankingRules& rules) {
+  constexpr double kPlain = 512;  // gains of labels up to here add up as they are
+  double largest = 0;
+  for (std::size_t i = 0; i < list.scores.size(); ++i)
+    if (exists(list, i)) largest = std::max(largest, list.labels[i]);
+  if (std::isinf(largest)) throw Error(ErrorCode::invalid_argument, "an infinite label has no ndcg");
+  const double unit = largest > kPlain ? largest : 0;
   std::vector<double> ideal(list.scores.size());
-  for (std::size_t i = 0; i < ideal.size(); ++i) ideal[i] = gain(list, i);
-  const double best = dcg({ideal, list.labels, list.mask, list.weights}, {rules.cutoff, {}});
-  return best == 0 ? 0 : dcg(list, rules) / best;
+  for (std::size_t i = 0; i < ideal.size(); ++i) ideal[i] = gain(list, i, unit);
+  const double best = dcg({ideal, list.labels, list.mask, list.weights}, {rules.cutoff, {}}, unit);
+  return best == 0 ? 0 : dcg(list, rules, unit) / best;
 }
 
 double opa(const RankingList& list) {
   std::size_t right = 0, pairs = 0;
   for (std::size_t i = 0; i < list.scores.size(); ++i)
     for (std::size_t j = 0; j < list.scores.size(); ++j) {
-      if (!exists(list, i) || !exists(list, j) || !(list.labels[i] > list.labels[j])) continue;
+      if (!exists(list, i) || !exists(list, j) || !(grade(list, i) > grade(list, j))) continue;
       ++pairs;
       right += list.scores[i] > list.scores[j];
     }

@@ -3,9 +3,11 @@
 // from other tools in places said below. A list is n items with a score each (what ranks them) and a label each (what
 // is true). Ranks count from 1: larger scores first, masked items last, ties in input order or shuffled by a seed. An
 // item is retrieved when it is not masked, its score is above -infinity and its rank at most the cutoff. It is relevant
-// when its label is at least 1. NaN in a list makes its value NaN.
+// when its label is at least 1. NaN in a list makes its value NaN. Labels below 0 count as 0, as in trec_eval: judges
+// write them for what is not judged, or junk.
 //
-// Pure functions, thread-safe; O(n log n), opa O(n^2). Throw Error invalid_argument when lengths differ.
+// Pure functions, thread-safe; O(n log n), opa O(n^2). Throw Error invalid_argument when lengths differ and
+// for labels whose gain no double holds (ndcg needs their ratios alone and takes all but infinite ones).
 
 #include <cstddef>
 #include <cstdint>

@@ -31,11 +31,17 @@ class JsonTextWriter {
   using string_t = json::string_t;
   using binary_t = json::binary_t;
 
-  JsonTextWriter(std::size_t max_depth, std::size_t bytes) : max_depth_(max_depth) { out_.reserve(bytes * 2); }
+  JsonTextWriter(BodyFormat format, std::size_t max_depth, std::size_t bytes) : format_(format), max_depth_(max_depth) {
+    out_.reserve(bytes * 2);
+  }
 
   bool null() { return add("null"); }
   bool boolean(bool value) { return add(value ? "true" : "false"); }
-  bool number_integer(number_integer_t value) { return add(std::to_string(value)); }
+  bool number_integer(number_integer_t value) {
+    // CBOR's negative integers go down to -2^64. The library gives those beyond an int64 back wrapped: not negative.
+    if (format_ == BodyFormat::cbor && value >= 0) return fail("an integer below -9223372036854775808");
+    return add(std::to_string(value));
+  }
   bool number_unsigned(number_unsigned_t value) {
     separate();
     append_unsigned(out_, value);
@@ -44,11 +50,14 @@ class JsonTextWriter {
   bool number_float(number_float_t value, const string_t&) {
     if (!std::isfinite(value)) return fail("a number that is not finite");
     separate();
+    const std::size_t begin = out_.size();
     // A float32 came as one or would be rounded to one: its shortest text is half as long.
     if (const auto narrow = static_cast<float>(value); static_cast<double>(narrow) == value)
       append_float(out_, narrow);
     else
       append_double(out_, value);
+    // It stays what it came as: an id or a payload's integer is not meant by it.
+    if (out_.find_first_of(".e", begin) == std::string::npos) out_ += ".0";
     return true;
   }
   bool string(string_t& value) {
@@ -114,6 +123,7 @@ class JsonTextWriter {
     return true;
   }
 
+  const BodyFormat format_;
   const std::size_t max_depth_;
   std::size_t depth_ = 0;
   bool first_ = true;
@@ -163,7 +173,7 @@ std::string_view media_type(BodyFormat format) {
 
 std::string binary_to_json(BodyFormat format, std::string_view body, std::size_t max_depth) {
   if (body.empty()) return {};
-  JsonTextWriter writer(max_depth, body.size());
+  JsonTextWriter writer(format, max_depth, body.size());
   const bool read =
       json::sax_parse(body.begin(), body.end(), &writer,
                       format == BodyFormat::cbor ? json::input_format_t::cbor : json::input_format_t::msgpack);

@@ -13,6 +13,7 @@
 #include "server/json_view.h"
 #include "server/limits.h"
 #include "server/payload.h"
+#include "server/stored_payload.h"
 
 namespace nestor::server {
 
@@ -38,8 +39,7 @@ void for_each_row(const OpenCollection& target, const index::SelectedSlots* slot
 // The payload as filters see it: an object, with the row's value as its token.
 template <typename Use>
 auto with_payload(std::string_view payload, std::optional<std::uint32_t> value, const Use& use) {
-  const std::string_view object = payload.empty() ? std::string_view("{}") : payload;
-  const JsonDocument document(object, kStoredDepth);
+  const StoredPayload document(payload);
   if (!value || document.root().find(kTokenField)) return use(document.root());
   const std::string with_token = with_token_field(document.root(), *value);
   return use(JsonDocument(with_token, kStoredDepth).root());

@@ -1,5 +1,7 @@
 #include "server/index_jobs.h"
 
+#include "index/tuning_remedies.h"
+
 #include <utility>
 
 namespace nestor::server {
@@ -39,7 +41,10 @@ JobInput tuning_job(TuningInput input) {
             request.queries = owned->queries;
             request.progress = progress;
             index::TuningReport report = index::tune(*owned->collection, request);
-            if (owned->store) owned->collection->use_tuned_policy(report.chosen);
+            for (const std::string& remedy : index::tuning_remedies(report, request))
+              report.reasons.push_back("what would help: " + remedy);
+            if (owned->store && (report.reached || owned->best_effort))
+              owned->collection->use_tuned_policy(report.chosen);
             return report;
           }};
 }

@@ -28,7 +28,8 @@ struct TuningInput {
   std::string collection_name;
   std::vector<float> queries;
   index::TuningRequest request;  // without the span and progress
-  bool store = true;             // the choice becomes what searches do that say nothing about depth
+  bool store = true;             // the choice becomes what searches do that say nothing about depth,
+  bool best_effort = false;      // ... also where it has not reached what was asked
 };
 
 JobInput tuning_job(TuningInput input);

@@ -3,66 +3,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "index/json_text.h"
 #include "server/json_parser.h"
 #include "server/protocol.h"
 
 namespace nestor::server {
 namespace {
-
-void append_code_point(std::string& out, unsigned code) {
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-  } else if (code < 0x800) {
-    out += static_cast<char>(0xC0 | (code >> 6));
-    out += static_cast<char>(0x80 | (code & 63));
-  } else if (code < 0x10000) {
-    out += static_cast<char>(0xE0 | (code >> 12));
-    out += static_cast<char>(0x80 | ((code >> 6) & 63));
-    out += static_cast<char>(0x80 | (code & 63));
-  } else {
-    out += static_cast<char>(0xF0 | (code >> 18));
-    out += static_cast<char>(0x80 | ((code >> 12) & 63));
-    out += static_cast<char>(0x80 | ((code >> 6) & 63));
-    out += static_cast<char>(0x80 | (code & 63));
-  }
-}
-
-unsigned hex4(std::string_view text, std::size_t at) {
-  unsigned value = 0;
-  std::from_chars(text.data() + at, text.data() + at + 4, value, 16);
-  return value;
-}
-
-// The text between the quotes, which the parser has checked.
-std::string unescape(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (text[at] != '\\') {
-      out += text[at];
-      continue;
-    }
-    switch (text[++at]) {
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
-      case 'u': {
-        unsigned code = hex4(text, at + 1);
-        at += 4;
-        if (code >= 0xD800 && code <= 0xDBFF) {
-          code = 0x10000 + ((code - 0xD800) << 10) + (hex4(text, at + 3) - 0xDC00);
-          at += 6;
-        }
-        append_code_point(out, code);
-        break;
-      }
-      default: out += text[at];  // quote, backslash, slash
-    }
-  }
-  return out;
-}
 
 // The numbers of "[1, 2.5,3]" one after the other.
 template <typename Visit>
@@ -79,24 +25,7 @@ void for_each_number(std::string_view array, const Visit& visit) {
 
 }  // namespace
 
-bool number_overflows(std::string_view number) {
-  double value = 0;
-  if (std::from_chars(number.data(), number.data() + number.size(), value).ec == std::errc()) return false;
-  // Too large or too small? The power of ten of the first digit that is not zero decides.
-  const std::size_t e = number.find_first_of("eE");
-  const std::string_view digits = number.substr(0, e);
-  const std::size_t first = digits.find_first_of("123456789");
-  if (first == std::string_view::npos) return false;
-  const std::size_t point = std::min(digits.find('.'), digits.size());
-  const auto power = static_cast<std::int64_t>(point) - static_cast<std::int64_t>(first);
-  if (e == std::string_view::npos) return power > 0;
-  std::string_view exponent = number.substr(e + 1);
-  const bool negative = exponent.front() == '-';
-  if (negative || exponent.front() == '+') exponent.remove_prefix(1);
-  std::int64_t shift = 0;
-  if (std::from_chars(exponent.data(), exponent.data() + exponent.size(), shift).ec != std::errc()) return !negative;
-  return power + (negative ? -shift : shift) > 0;
-}
+bool number_overflows(std::string_view number) { return index::number_overflows(number); }
 
 JsonDocument::JsonDocument(std::string_view text, std::size_t max_depth) : text_(text) {
   JsonParser(*this, max_depth).parse();
@@ -140,7 +69,7 @@ std::vector<std::pair<std::string, JsonValue>> JsonValue::members() const {
   for (std::uint32_t child = node_ + 1; child < nodes[node_].next; child = nodes[child].next) {
     const auto& node = nodes[child];
     const std::string_view key = document_->text_.substr(node.key_begin, node.key_end - node.key_begin);
-    out.emplace_back(node.key_escaped ? unescape(key) : std::string(key), JsonValue(document_, child));
+    out.emplace_back(node.key_escaped ? index::unescaped(key) : std::string(key), JsonValue(document_, child));
   }
   return out;
 }
@@ -152,7 +81,7 @@ std::optional<JsonValue> JsonValue::find(std::string_view key) const {
   for (std::uint32_t child = node_ + 1; child < nodes[node_].next; child = nodes[child].next) {
     const auto& node = nodes[child];
     const std::string_view name = document_->text_.substr(node.key_begin, node.key_end - node.key_begin);
-    if (node.key_escaped ? unescape(name) == key : name == key) found = JsonValue(document_, child);
+    if (node.key_escaped ? index::unescaped(name) == key : name == key) found = JsonValue(document_, child);
   }
   return found;
 }
@@ -180,7 +109,7 @@ std::optional<double> JsonValue::as_double() const {
 std::optional<std::string> JsonValue::as_string() const {
   if (const auto plain = as_plain_string()) return std::string(*plain);
   if (!is_string()) return std::nullopt;
-  return unescape(text_.substr(1, text_.size() - 2));
+  return index::unescaped(text_.substr(1, text_.size() - 2));
 }
 
 std::optional<std::string_view> JsonValue::as_plain_string() const {

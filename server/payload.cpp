@@ -2,11 +2,15 @@
 
 #include <cmath>
 
+#include "index/payload_check.h"
 #include "server/fields.h"
 #include "server/json_writer.h"
 #include "server/protocol.h"
 
 namespace nestor::server {
+
+static_assert(kTokenField == index::kTokenField && kMaxToken == index::kMaxToken);
+
 namespace {
 
 void append_member(std::string& out, bool& first, const std::string& key, std::string_view text) {

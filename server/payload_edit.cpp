@@ -2,11 +2,15 @@
 
 #include <algorithm>
 
+#include "index/payload_check.h"
 #include "server/json_writer.h"
 #include "server/payload.h"
 #include "server/protocol.h"
 
 namespace nestor::server {
+
+static_assert(kMaxPayloadBytes == index::kMaxPayloadBytes);
+
 namespace {
 
 using Kind = FieldPath::Kind;
@@ -126,7 +130,8 @@ index::PayloadUpdate PayloadEdit::apply(std::string_view stored, std::optional<s
   if (kind == Kind::replace) {
     update.payload = payload;
   } else {
-    std::string text(stored.empty() ? std::string_view("{}") : stored);
+    const bool readable = !stored.empty() && index::payload_trouble(stored).empty();
+    std::string text(readable ? stored : std::string_view("{}"));
     // A value without a field becomes one, so that it is kept or removed like any other.
     if (const JsonDocument old(text, kStoredDepth); value && !old.root().find(kTokenField))
       text = std::string(with_token_field(old.root(), *value));

@@ -50,9 +50,15 @@ Directory prepare(const std::filesystem::path& directory, bool create) {
   return opened;
 }
 
-std::string holder(const std::string& text) {
+// " is in use by ...", from what the holder wrote into the lock file.
+std::string in_use_by(const std::string& text) {
   const std::size_t at = text.find("process ");
-  return at == std::string::npos ? "" : " (" + text.substr(at, text.find('\n', at) - at) + ")";
+  if (at == std::string::npos) return " is in use by another Nestor process";
+  const std::string process = text.substr(at, text.find('\n', at) - at);
+  if (process == "process " + std::to_string(::getpid()))
+    return " is in use by this very " + process +
+           ": another Database of it is open, or a Collection of a closed one is still held";
+  return " is in use by another Nestor process (" + process + ")";
 }
 
 }  // namespace
@@ -65,9 +71,8 @@ DirectoryLock::DirectoryLock(const std::filesystem::path& directory, bool create
 void DirectoryLock::take() {
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) throw_errno(errno, "lock " + directory_.name_of(kLockFile));
-    throw Error(ErrorCode::failed_precondition, "data directory " + directory_.path().string() +
-                                                    " is in use by another Nestor process" +
-                                                    holder(directory_.read(kLockFile, kLockLimit)));
+    throw Error(ErrorCode::failed_precondition,
+                "data directory " + directory_.path().string() + in_use_by(directory_.read(kLockFile, kLockLimit)));
   }
   const std::string text = directory_.read(kLockFile, kLockLimit);
   if (text.starts_with(kMark) && !text.starts_with(kMarkLine))

@@ -8,6 +8,7 @@
 #include "client/cli/certificate_text.h"
 #include "client/cli/commands.h"
 #include "client/cli/data_directory.h"
+#include "client/cli/exit_code.h"
 #include "client/cli/progress.h"
 #include "client/cli/query_rows.h"
 #include "client/cli/text.h"
@@ -31,7 +32,7 @@ struct Arguments {
   std::uint32_t k = 10;
   std::uint64_t sample = 2000, seed = 42;
   unsigned threads = 0;
-  bool expected = false, plain = false, dry_run = false, json = false, drop = false;
+  bool expected = false, plain = false, dry_run = false, best_effort = false, json = false, drop = false;
 };
 
 constexpr const char* kExamples =
@@ -112,6 +113,14 @@ void print_text(const Arguments& a, const index::CalibrationRequest& request, co
   if (a.dry_run) std::cout << "Nothing was stored (--dry-run).\n";
 }
 
+// Which of the wishes have no certificate.
+std::string missed(const index::CalibrationRequest& request, const index::CalibrationReport& report) {
+  std::string names;
+  for (const auto& o : report.outcomes)
+    if (!o.certificate) names += (names.empty() ? "" : ", ") + wanted(request, o.epsilon);
+  return names;
+}
+
 nlohmann::json figures_json(const index::PolicyFigures& f) {
   return {{"loss", f.loss},
           {"evaluations", f.evaluations},
@@ -173,6 +182,10 @@ void run(const Arguments& a) {
     print_json(report);
   else
     print_text(a, request, report);
+  if (const std::string names = missed(request, report); !names.empty() && !a.best_effort)
+    throw Missed("calibrate: no certificate for " + names +
+                 ": the full ladder does not reach it; more queries, a wider graph or --candidates-at-build may "
+                 "(--best-effort: exit code 0)");
 }
 
 void list(const Arguments& a) {
@@ -249,6 +262,7 @@ void add_calibrate_command(CLI::App& app) {
       ->type_name("N")
       ->check(CLI::Range(0, 4096).description(""));
   command->add_flag("--dry-run", a->dry_run, "Store nothing");
+  command->add_flag("--best-effort", a->best_effort, "Be content with what can be certified: exit code 0");
   command->add_flag("--json", a->json, "Print JSON");
   command->callback([a] { run(*a); });
 }

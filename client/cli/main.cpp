@@ -33,7 +33,8 @@ void describe(CLI::App& app) {
       "\n"
       "Every subcommand explains itself: nestor build --help\n"
       "Exit codes: 0 done, 2 bad usage or argument, 3 not found, 4 exists already or in use,\n"
-      "            5 no permission or resources, 6 stored data damaged, 1 anything else.");
+      "            5 no permission or resources, 6 stored data damaged, 7 done, but what was\n"
+      "            asked for is not reached (tune, calibrate), 1 anything else.");
   app.set_version_flag("--version", std::string("nestor " NESTOR_VERSION));
   app.get_formatter()->column_width(36);
   app.require_subcommand(1);
@@ -79,6 +80,9 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const index::Error& error) {
     return report(error.what(), client::exit_code(error.code()));
+  } catch (const client::Missed& missed) {
+    std::cout.flush();
+    return report(missed.what(), client::kExitMissed);
   } catch (const std::bad_alloc&) {
     return report("out of memory", client::exit_code(index::ErrorCode::resource_exhausted));
   } catch (const std::exception& error) {

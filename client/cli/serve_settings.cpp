@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "client/cli/setting_text.h"
+#include "client/cli/text_file.h"
 #include "index/error.h"
 
 namespace nestor::client {
@@ -74,6 +75,7 @@ Setting secret_file(std::string name, std::string help, Field field) {
             if (!in || !std::getline(in, line))
               throw Error(ErrorCode::invalid_argument, "cannot read a key from \"" + path +
                                                            "\": " + (in.eof() ? "it is empty" : std::strerror(errno)));
+            line.erase(0, line.size() - without_byte_order_mark(line, path).size());
             while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
             if (line.empty()) throw Error(ErrorCode::invalid_argument, "the first line of \"" + path + "\" is empty");
             field(c) = line;
@@ -258,9 +260,11 @@ class Reader {
   }
 
   void file(const std::string& path) {
-    std::ifstream in(path);
-    if (!in)
+    std::ifstream from(path);
+    if (!from)
       throw Error(ErrorCode::not_found, "cannot read the configuration \"" + path + "\": " + std::strerror(errno));
+    const std::string text{std::istreambuf_iterator<char>(from), {}};
+    std::istringstream in{std::string(without_byte_order_mark(text, path))};
     std::vector<CLI::ConfigItem> items;
     try {
       items = CLI::ConfigTOML().from_config(in);

@@ -7,11 +7,13 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/data_directory.h"
+#include "client/cli/exit_code.h"
 #include "client/cli/progress.h"
 #include "client/cli/query_rows.h"
 #include "client/cli/text.h"
 #include "index/error.h"
 #include "index/tuner.h"
+#include "index/tuning_remedies.h"
 
 namespace nestor::client {
 
@@ -30,7 +32,9 @@ struct Arguments {
   std::uint32_t k = 10;
   std::uint64_t sample = 1000, seed = 42;
   unsigned threads = 0;
-  bool rebuild = false, dry_run = false, reset = false, json = false;
+  bool rebuild = false, dry_run = false, best_effort = false, reset = false, json = false;
+
+  bool stores(const TuningReport& report) const { return !dry_run && (report.reached || best_effort); }
 };
 
 constexpr const char* kExamples =
@@ -41,6 +45,9 @@ constexpr const char* kExamples =
     "      ... the deepest one of which 95 % of the queries stayed within it\n"
     "  nestor tune --collection books --queries q.npy --recall 0.99 --rebuild\n"
     "      builds the graph at the proposed width, and over the other kind of codes, and keeps what is cheapest\n"
+    "\n"
+    "What cannot be reached is told with what would help, nothing is stored, and the exit code is 7; --best-effort\n"
+    "stores what comes nearest and exits with 0.\n"
     "\n"
     "A choice, not a promise: half of the queries choose, the other half say what the choice is worth. For a promise "
     "see\n"
@@ -68,7 +75,8 @@ void add_figures(TextTable& table, const std::string& name, const index::PolicyF
              fixed(cost, 0), fixed(figures.microseconds / 1000, 3)});
 }
 
-void print_text(const Arguments& a, const TuningReport& report, const std::vector<Attempt>& attempts) {
+void print_text(const Arguments& a, const TuningReport& report, const std::vector<Attempt>& attempts,
+                const std::vector<std::string>& remedies) {
   std::cout << "Collection \"" << a.collection << "\", k = " << a.k << ": " << report.on_a_queries
             << (a.queries.path.empty() ? " rows" : " queries") << " choose among " << report.tried << " policies, "
             << report.on_c_queries << " report\n\n";
@@ -79,6 +87,7 @@ void print_text(const Arguments& a, const TuningReport& report, const std::vecto
   std::cout << '\n';
   for (const std::string& reason : report.reasons) std::cout << "Because " << reason << ".\n";
   if (!report.reached) std::cout << "Warning: what was wanted is not reached on these queries.\n";
+  for (const std::string& remedy : remedies) std::cout << "What would help: " << remedy << ".\n";
   if (a.queries.path.empty())
     std::cout << "Warning: no queries were given, rows of the collection stood in for them; queries may lie farther "
                  "from the rows.\n";
@@ -96,7 +105,10 @@ void print_text(const Arguments& a, const TuningReport& report, const std::vecto
   else
     std::cout << "Walks compare " << (report.walk_codes == index::WalkCodes::whole ? "whole codes" : "leading bits")
               << "; --rebuild tries the other kind and keeps what is cheaper.\n";
-  if (a.dry_run) std::cout << "Nothing was stored (--dry-run).\n";
+  if (a.dry_run)
+    std::cout << "Nothing was stored (--dry-run).\n";
+  else if (!a.stores(report))
+    std::cout << "Nothing was stored (--best-effort stores it).\n";
 }
 
 nlohmann::json figures_json(const index::PolicyFigures& f, double cost) {
@@ -107,7 +119,8 @@ nlohmann::json figures_json(const index::PolicyFigures& f, double cost) {
           {"microseconds_p95", f.microseconds}};
 }
 
-void print_json(const Arguments& a, const TuningReport& report, const std::vector<Attempt>& attempts) {
+void print_json(const Arguments& a, const TuningReport& report, const std::vector<Attempt>& attempts,
+                const std::vector<std::string>& remedies) {
   nlohmann::json ceilings = nlohmann::json::array();
   for (const index::WidthCeiling& c : report.ceilings) ceilings.push_back({{"width", c.width}, {"recall", c.recall}});
   const index::SearchPolicy& policy = report.chosen.policy;
@@ -124,7 +137,8 @@ void print_json(const Arguments& a, const TuningReport& report, const std::vecto
       {"shortlist", report.shortlist},
       {"ceilings", std::move(ceilings)},
       {"reasons", report.reasons},
-      {"stored", !a.dry_run}};
+      {"remedies", remedies},
+      {"stored", a.stores(report)}};
   for (const Attempt& attempt : attempts)
     json["rebuilds"].push_back({{"graph_width", attempt.graph_width},
                                 {"walk_codes", to_string(attempt.walk_codes)},
@@ -154,25 +168,20 @@ class Tune {
     }
     TuningReport report = measure();
     if (a_.rebuild) try_others(report);
-    if (!a_.dry_run) collection_->use_tuned_policy(report.chosen);
+    if (a_.stores(report)) collection_->use_tuned_policy(report.chosen);
+    const std::vector<std::string> remedies = index::tuning_remedies(report, request());
     if (a_.json)
-      print_json(a_, report, attempts_);
+      print_json(a_, report, attempts_, remedies);
     else
-      print_text(a_, report, attempts_);
-    std::cout.flush();
-    if (!report.reached) throw Error(ErrorCode::failed_precondition, missed(report));
+      print_text(a_, report, attempts_, remedies);
+    if (report.reached || a_.best_effort) return;
+    throw Missed("tune: " +
+                 (a_.latency ? "a latency of " + fixed(*a_.latency, 3) + " ms" : "a recall of " + fixed(a_.recall, 4)) +
+                 " is not reached, " + (a_.dry_run ? "" : "nothing was stored; ") + "see what would help above");
   }
 
  private:
-  std::string missed(const TuningReport& report) const {
-    const std::string wanted =
-        a_.latency ? "a latency of " + fixed(*a_.latency, 3) + " ms" : "a recall of " + fixed(a_.recall, 4);
-    return wanted + " is not reached on these queries: recall " + fixed(1 - report.on_c.loss, 4) + " in " +
-           fixed(report.on_c.microseconds / 1000, 3) + " ms (95 %) is " +
-           (a_.dry_run ? "the nearest" : "what was stored");
-  }
-
-  TuningReport measure() const {
+  index::TuningRequest request() const {
     index::TuningRequest request;
     if (queries_) {
       request.queries = queries_->vectors;
@@ -184,6 +193,11 @@ class Tune {
     request.max_latency_ms = a_.latency;
     request.seed = a_.seed;
     request.threads = a_.threads;
+    return request;
+  }
+
+  TuningReport measure() const {
+    index::TuningRequest request = this->request();
     PhaseProgress bars;
     request.progress = [&](const index::CalibrationProgress& p) { bars.update(p.phase, p.done, p.total); };
     TuningReport report = index::tune(*collection_, request);
@@ -191,15 +205,21 @@ class Tune {
     return report;
   }
 
-  // The proposed width first, then the other kind of codes at the better width. Leaves the cheapest in force and its
-  // report in `report`.
+  // What was wanted first; then the cheapest that reaches it, or where none does, what comes nearest.
+  static bool better(const TuningReport& a, const TuningReport& b) {
+    if (a.reached != b.reached) return a.reached;
+    return a.reached ? a.cost_on_c < b.cost_on_c : a.on_c.loss < b.on_c.loss;
+  }
+
+  // The proposed width first, then the other kind of codes at the better width. Leaves the best in force and its report
+  // in `report`.
   void try_others(TuningReport& report) {
     GraphChoice best{collection_->options().graphs, collection_->options().walk_codes}, built = best;
     const auto attempt = [&](const GraphChoice& choice) {
       build_with(choice);
       built = choice;
       const TuningReport after = measure();
-      const bool kept = (after.reached || !report.reached) && after.cost_on_c < report.cost_on_c;
+      const bool kept = better(after, report);
       attempts_.push_back({after.graph_width, after.walk_codes, 1 - after.on_c.loss, after.cost_on_c, kept});
       if (!kept) return;
       report = after;
@@ -264,6 +284,7 @@ void add_tune_command(CLI::App& app) {
       ->type_name("N")
       ->check(CLI::Range(0, 4096).description(""));
   command->add_flag("--dry-run", a->dry_run, "Store nothing")->excludes(rebuild);
+  command->add_flag("--best-effort", a->best_effort, "Store what comes nearest where what is wanted is out of reach");
   command->add_flag("--reset", a->reset, "Back to the depth that the build chose");
   command->add_flag("--json", a->json, "Print JSON");
   command->callback([a] { Tune(*a).run(); });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "client/cli/text_file.h"
 #include "index/error.h"
 #include "storage/import/input_file.h"
 
@@ -25,6 +26,7 @@ Vocabulary::Vocabulary(const std::string& path) {
   }
   std::string text(file.size(), '\0');
   file.read(0, std::as_writable_bytes(std::span(text)));
+  text.erase(0, text.size() - without_byte_order_mark(text, path).size());
   if (text.find('\0') != std::string::npos) {
     throw Error(ErrorCode::invalid_argument, path + " is not a text file; expected one word per line");
   }

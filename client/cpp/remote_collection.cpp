@@ -4,12 +4,21 @@
 #include "client/cpp/ask.h"
 #include "client/cpp/request_text.h"
 #include "index/error.h"
+#include "index/payload_check.h"
 #include "server/json_writer.h"
 
 namespace nestor::client {
 namespace {
 
 using nlohmann::json;
+
+// A change of payloads; the text is checked before it is put between others.
+std::string change_text(std::span<const index::PointId> ids, std::string_view payload) {
+  if (payload.empty())
+    throw index::Error(index::ErrorCode::invalid_argument, "a payload to write is a JSON object, got none");
+  index::check_payload(ids.empty() ? index::PointId{} : ids.front(), payload, {});
+  return "{\"payload\":" + std::string(payload) + ",\"points\":" + ids_text(ids) + "}";
+}
 
 std::string flags_text(bool with_vector, bool with_payload) {
   return std::string(",\"with_vector\":") + (with_vector ? "true" : "false") +
@@ -37,17 +46,11 @@ index::Sequence RemoteCollection::erase(std::span<const index::PointId> ids) {
 }
 
 index::Sequence RemoteCollection::set_payload(std::span<const index::PointId> ids, std::string_view payload) {
-  return ask(*channel_,
-             {"POST", path("/points/payload?wait=true"),
-              "{\"payload\":" + std::string(payload) + ",\"points\":" + ids_text(ids) + "}"},
-             read_sequence);
+  return ask(*channel_, {"POST", path("/points/payload?wait=true"), change_text(ids, payload)}, read_sequence);
 }
 
 index::Sequence RemoteCollection::overwrite_payload(std::span<const index::PointId> ids, std::string_view payload) {
-  return ask(*channel_,
-             {"PUT", path("/points/payload?wait=true"),
-              "{\"payload\":" + std::string(payload) + ",\"points\":" + ids_text(ids) + "}"},
-             read_sequence);
+  return ask(*channel_, {"PUT", path("/points/payload?wait=true"), change_text(ids, payload)}, read_sequence);
 }
 
 index::Sequence RemoteCollection::clear_payload(std::span<const index::PointId> ids) {

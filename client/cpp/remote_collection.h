@@ -25,7 +25,7 @@ class RemoteCollection {
   const std::string& name() const { return name_; }
   const index::CollectionOptions& options() const { return options_; }
 
-  // Durable and searchable on return. A point's value is sent as the payload field `token`, unless its payload has one.
+  // Durable and searchable on return. A point's value is sent as the payload field `token`, which its payload may have.
   index::Sequence upsert(std::span<const index::Point> points);
   index::Sequence erase(std::span<const index::PointId> ids);
 

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 
+#include "index/payload_check.h"
 #include "server/base64.h"
 #include "server/json_writer.h"
 
@@ -14,8 +15,9 @@ using index::ErrorCode;
 
 static_assert(std::endian::native == std::endian::little, "the bytes in memory are those on the wire");
 
-// The payload with the value in it. The payload's own `token` comes after it, and the last of equal keys counts.
+// The payload with the value in it, checked here: what is no object would end it early and mean something else.
 void append_payload(std::string& out, const index::Point& point) {
+  index::check_payload(point.id, point.payload, point.value);
   if (!point.value) {
     out += point.payload;
     return;

@@ -55,7 +55,7 @@ JobInput read_job(Context& context, const Call& call) {
   const JsonDocument document(call.request.body, context.limits.json_depth);
   const JsonValue body = document.root();
   expect_object(body, "body");
-  allow_fields(body, "body", {"queries", "sample", "recall", "max_latency_ms", "k", "seed", "store"});
+  allow_fields(body, "body", {"queries", "sample", "recall", "max_latency_ms", "k", "seed", "store", "best_effort"});
   TuningInput input;
   input.collection = target.collection;
   input.collection_name = call.parameters[0];
@@ -64,6 +64,7 @@ JobInput read_job(Context& context, const Call& call) {
   input.request.k = static_cast<std::uint32_t>(integer_field(body, "k", {1, index::kMaxNeighbours}).value_or(10));
   input.request.seed = integer_field(body, "seed").value_or(42);
   input.store = bool_field(body, "store").value_or(true);
+  input.best_effort = bool_field(body, "best_effort").value_or(false);
   const auto recall = number_field(body, "recall"), latency = number_field(body, "max_latency_ms");
   if (recall && latency) wrong_input("`recall` and `max_latency_ms` exclude each other");
   input.request.wanted_recall = recall.value_or(0.99);

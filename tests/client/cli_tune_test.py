@@ -1,4 +1,5 @@
 """nestor tune; its test cases run as part of cli_test.py."""
+import json
 import pathlib
 import shutil
 import tempfile
@@ -72,11 +73,22 @@ class Tuned(NestorTestCase):
             self.assertEqual(report["held_out"]["cost"], width["cost"])
         self.assertEqual(info["tuned"]["recall"], report["held_out"]["recall"])
 
-    def test_what_is_not_reached_is_no_success(self):
-        done = run(*self.tune("--latency-ms", 0.001, "--dry-run", "--json"))
-        self.assertEqual(done.returncode, 4)
-        self.assertFalse(json.loads(done.stdout)["reached"])
-        self.assertRegex(done.stderr, r"^nestor: a latency of 0\.001 ms is not reached on these queries: recall [\d.]+ in")
+    def test_what_is_out_of_reach_is_told_and_not_stored(self):
+        self.succeed(*self.on("tune", "--reset"))
+        wish = self.tune("--latency-ms", 0.001)
+        for arguments in (wish, (*wish, "--dry-run"), (*wish, "--json")):
+            done = run(*arguments)
+            self.assertEqual(done.returncode, 7, done.stderr)
+            self.assertRegex(done.stderr, r"(?m)^nestor: tune: a latency of 0\.001 ms is not reached, .*see what would help")
+            self.assertIsNone(self.succeed_json(*self.on("info"))["tuned"])
+        report = json.loads(done.stdout)
+        self.assertEqual((report["reached"], report["stored"]), (False, False))
+        self.assertRegex(report["remedies"][0], r"the fastest policy took .* ms for 95 % of the queries")
+        self.assertIn("What would help: the fastest policy took", run(*wish).stdout)
+        kept = self.succeed_json(*wish, "--best-effort")
+        self.assertEqual((kept["reached"], kept["stored"]), (False, True))
+        self.assertIsNotNone(self.succeed_json(*self.on("info"))["tuned"])
+        self.succeed(*self.on("tune", "--reset"))
 
     def test_refusals_name_the_value(self):
         self.refuse(2, "between 0 and 1", *self.tune("--recall", 1.5))

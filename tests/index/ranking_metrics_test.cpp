@@ -139,6 +139,28 @@ TEST_CASE("masked items rank last and do not count; lists without any item leave
   CHECK(mean_ranking_metric(RankingMetric::ndcg, {}) == 0);
 }
 
+TEST_CASE("labels below 0 count as 0, and large ones are compared by their ratios") {
+  const auto ndcg = [](std::vector<double> scores, std::vector<double> labels) {
+    return ranking_metric(RankingMetric::ndcg, {scores, labels});
+  };
+  CHECK(ndcg({2, 1}, {1, -1}) == 1.0);
+  CHECK(ndcg({3, 2}, {-2, 1}) == Approx(1 / std::log2(3)));
+  CHECK(ndcg({3, 2}, {-2, -1}) == 0.0);
+  CHECK(ndcg({3, 2, 1}, {2, -1, 1}) == ndcg({3, 2, 1}, {2, 0, 1}));
+  const auto value = [](RankingMetric metric, std::vector<double> labels) {
+    const std::vector<double> scores{3, 2, 1};
+    return ranking_metric(metric, {scores, labels});
+  };
+  for (const RankingMetric metric : {RankingMetric::dcg, RankingMetric::mrr, RankingMetric::precision,
+                                     RankingMetric::recall, RankingMetric::average_precision, RankingMetric::opa})
+    CHECK(value(metric, {-1, 1, -2}) == value(metric, {0, 1, 0}));
+  CHECK(ndcg({2, 1}, {2000, 1}) == 1.0);
+  CHECK(ndcg({1, 2}, {2000, 1}) == Approx(1 / std::log2(3)));
+  CHECK(ndcg({1, 2}, {513, 512}) == Approx(ndcg({1, 2}, {400, 399})));
+  CHECK_THROWS_AS(value(RankingMetric::dcg, {2000, 1, 0}), Error);
+  CHECK_THROWS_AS(value(RankingMetric::ndcg, {std::numeric_limits<double>::infinity(), 1, 0}), Error);
+}
+
 TEST_CASE("weights multiply gains in both dcgs") {
   const Values s{2, 1}, y{1, 1}, w{1, 3};
   CHECK(ranking_metric(RankingMetric::dcg, {s, y, {}, w}) == Approx(1 + 3 / std::log2(3.0)));

@@ -1,6 +1,6 @@
 # The Python package against plain NumPy, in process and over HTTP; its hooks with a stand-in for torch.
 if(TARGET nestor_python)
-  foreach(part certified datastore family hooks http)
+  foreach(part arguments certified datastore family hooks http)
     if(part STREQUAL "http" AND NOT TARGET nestor)
       continue()
     endif()

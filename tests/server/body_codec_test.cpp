@@ -53,6 +53,36 @@ TEST_CASE("a value is the same whichever way it came") {
   }
 }
 
+TEST_CASE("integers beyond 64 bits are refused, not bent") {
+  for (const char* bytes : {"\x3B\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",     // -2^64
+                            "\x3B\x80\x00\x00\x00\x00\x00\x00\x00"}) {  // -2^63 - 1
+    const std::string body(bytes, 9);
+    CHECK(refusal(BodyFormat::cbor, body).find("an integer below -9223372036854775808") != std::string::npos);
+    CHECK_FALSE(refusal(BodyFormat::cbor, "\x81" + body).empty());
+  }
+  CHECK(binary_to_json(BodyFormat::cbor, std::string("\x3B\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 9), 16) ==
+        "-9223372036854775808");
+  CHECK(binary_to_json(BodyFormat::msgpack, std::string("\xD3\x00\x00\x00\x00\x00\x00\x00\x05", 9), 16) == "5");
+  CHECK_FALSE(refusal(BodyFormat::cbor, std::string("\xC2\x49\x01\0\0\0\0\0\0\0\0", 11)).empty());  // 2^64
+}
+
+TEST_CASE("a float stays a float, so that it is no id and no token") {
+  for (const BodyFormat format : {BodyFormat::cbor, BodyFormat::msgpack}) {
+    CHECK(binary_to_json(format, packed(format, json{3.0, -0.0, 1e22, 16777217.0, 3}), 16) ==
+          "[3.0,-0.0,1e+22,16777217.0,3]");
+    ApiFixture f;
+    f.create(2);
+    const auto put = [&](const json& id, const json& payload) {
+      const std::string body =
+          packed(format, {{"points", {{{"id", id}, {"vector", {1.0, 2.0}}, {"payload", payload}}}}});
+      return f.call("PUT", "/collections/c/points", body, {{"content-type", media_type(format)}});
+    };
+    CHECK(put(3, {{"x", 3.0}}).status == 200);
+    CHECK(put(3.0, json::object()).status == 400);
+    CHECK(f.get("/collections/c/points/3").raw.body.find("\"x\":3.0") != std::string::npos);
+  }
+}
+
 TEST_CASE("a float32 is written shortly and reads back as itself") {
   for (const BodyFormat format : {BodyFormat::cbor, BodyFormat::msgpack})
     CHECK(binary_to_json(format, packed(format, json{0.1f, 0.1, 1e300}), 16) == "[0.1,0.1,1e+300]");

@@ -24,6 +24,28 @@ std::vector<index::PointId> point_ids(const Array<std::uint64_t>& ids) {
   return out;
 }
 
+py::object shown_id(const index::PointId& id) {
+  return id.is_uuid ? py::object(py::str(to_string(id))) : py::object(py::int_(id.low));
+}
+
+void IdArray::set(std::size_t at, const index::PointId& id) {
+  if (id.is_uuid)
+    throw Error(ErrorCode::failed_precondition,
+                "point " + to_string(id) + " has a UUID, which no integer array can hold; use query()");
+  if (id.low > std::uint64_t{std::numeric_limits<std::int64_t>::max()})
+    large_.emplace_back(at, id.low);
+  else
+    ids_[at] = static_cast<std::int64_t>(id.low);
+}
+
+py::object IdArray::take(const std::vector<py::ssize_t>& shape) {
+  const py::object small = python::take(std::move(ids_));
+  if (large_.empty()) return small.attr("reshape")(shape);
+  const py::object mixed = small.attr("astype")("O");
+  for (const auto& [at, id] : large_) mixed[py::int_(at)] = py::int_(id);
+  return mixed.attr("reshape")(shape);
+}
+
 index::SearchOptions search_options(const py::dict& options) {
   index::SearchOptions search;
   for (const auto& [key, value] : options) {
@@ -86,18 +108,15 @@ float shown_distance(index::Metric metric, float distance) {
 py::tuple distances_and_ids(const std::vector<index::QueryResult>& results, std::uint32_t k, index::Metric metric) {
   const float worst = shown_distance(index::Metric::l2, std::numeric_limits<float>::infinity());
   std::vector<float> distances(results.size() * k, metric == index::Metric::l2 ? worst : -worst);
-  std::vector<std::int64_t> ids(results.size() * k, -1);
+  IdArray ids(results.size() * k);
   for (std::size_t q = 0; q < results.size(); ++q)
     for (std::size_t i = 0; i < results[q].hits.size() && i < k; ++i) {
       const index::Hit& hit = results[q].hits[i];
-      if (hit.id.is_uuid)
-        throw Error(ErrorCode::failed_precondition,
-                    "point " + to_string(hit.id) + " has a UUID, which no integer array can hold; use query()");
       distances[q * k + i] = shown_distance(metric, hit.distance);
-      ids[q * k + i] = static_cast<std::int64_t>(hit.id.low);
+      ids.set(q * k + i, hit.id);
     }
   const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(results.size()), static_cast<py::ssize_t>(k)};
-  return py::make_tuple(take(std::move(distances), shape), take(std::move(ids), shape));
+  return py::make_tuple(take(std::move(distances), shape), ids.take(shape));
 }
 
 }  // namespace nestor::python

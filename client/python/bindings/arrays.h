@@ -43,14 +43,29 @@ struct Queries {
 };
 
 std::vector<index::PointId> point_ids(const Array<std::uint64_t>& ids);
+// Python's int, or text of a UUID.
+py::object shown_id(const index::PointId& id);
 
-// k, exact, width, ef, distance_gap, stages=[(width, shortlist), ...], exact_distances, explain, target_recall, max_latency_ms, encoder. Throws invalid_argument for unknown
-// names.
+// Ids on their way out: int64, -1 where there is none. Where one does not fit (from 2^63 on), an array of objects:
+// Python's own integers. Throws failed_precondition for UUIDs.
+class IdArray {
+ public:
+  explicit IdArray(std::size_t size) : ids_(size, -1) {}
+  void set(std::size_t at, const index::PointId& id);
+  py::object take(const std::vector<py::ssize_t>& shape);
+
+ private:
+  std::vector<std::int64_t> ids_;
+  std::vector<std::pair<std::size_t, std::uint64_t>> large_;
+};
+
+// k, exact, width, ef, distance_gap, stages=[(width, shortlist), ...], exact_distances, explain, target_recall,
+// max_latency_ms, encoder. Throws invalid_argument for unknown names; nestor/arguments.py has checked the values.
 index::SearchOptions search_options(const py::dict& options);
 py::list stage_reports(const std::vector<index::StageReport>& stages);
 
 // (D, I) as Faiss has them, [count x k]: squared distances for l2, products for dot and cosine; -1 and the worst
-// possible distance where there are fewer.
+// possible distance where there are fewer. For I see IdArray.
 py::tuple distances_and_ids(const std::vector<index::QueryResult>& results, std::uint32_t k, index::Metric metric);
 // What Python sees for an internal distance.
 float shown_distance(index::Metric metric, float distance);

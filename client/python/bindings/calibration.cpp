@@ -4,10 +4,12 @@
 #include <optional>
 
 #include "client/python/bindings/arrays.h"
+#include "client/python/bindings/interruption.h"
 #include "index/calibrator.h"
 #include "index/error.h"
 #include "index/ranking_metrics.h"
 #include "index/tuner.h"
+#include "index/tuning_remedies.h"
 
 namespace nestor::python {
 namespace {
@@ -75,10 +77,12 @@ py::dict calibrate(Collection& collection, const std::optional<Array<float>>& qu
     request.queries = given->values;
     request.count = given->count;
   }
-  index::CalibrationReport report;
+  auto report = interruptible<index::CalibrationReport>([&](const Interruption& interruption) {
+    request.progress = [&](const index::CalibrationProgress&) { interruption.check(); };
+    return index::calibrate(collection, request);
+  });
   {
     const py::gil_scoped_release released;
-    report = index::calibrate(collection, request);
     std::vector<index::Certificate> fresh;
     for (const auto& o : report.outcomes)
       if (o.certificate) fresh.push_back(*o.certificate);
@@ -118,7 +122,7 @@ py::list certificates(const Collection& collection) {
 }
 
 py::dict tune(Collection& collection, const std::optional<Array<float>>& queries, double recall,
-              const std::optional<double>& latency_ms, std::uint32_t k, bool keep) {
+              const std::optional<double>& latency_ms, std::uint32_t k, bool keep, bool best_effort) {
   index::TuningRequest request;
   std::optional<Queries> given;
   if (queries) {
@@ -129,13 +133,18 @@ py::dict tune(Collection& collection, const std::optional<Array<float>>& queries
   request.wanted_recall = recall;
   request.max_latency_ms = latency_ms;
   request.k = k;
-  index::TuningReport report;
-  {
+  const auto report = interruptible<index::TuningReport>([&](const Interruption& interruption) {
+    request.progress = [&](const index::CalibrationProgress&) { interruption.check(); };
+    return index::tune(collection, request);
+  });
+  const bool stored = keep && (report.reached || best_effort);
+  if (stored) {
     const py::gil_scoped_release released;
-    report = index::tune(collection, request);
-    if (keep) collection.use_tuned_policy(report.chosen);
+    collection.use_tuned_policy(report.chosen);
   }
   py::dict out;
+  out["stored"] = stored;
+  out["remedies"] = tuning_remedies(report, request);
   out["policy"] = to_string(report.chosen.policy);
   out["reached"] = report.reached;
   out["held_out"] = figures(report.on_c);
@@ -159,7 +168,7 @@ void bind_calibration(py::module_& module) {
   module.def("certificates", &certificates, py::arg("collection"));
   module.def("drop_certificates", &Collection::drop_certificates, py::arg("collection"));
   module.def("tune", &tune, py::arg("collection"), py::arg("queries"), py::arg("recall"), py::arg("latency_ms"),
-             py::arg("k"), py::arg("keep"));
+             py::arg("k"), py::arg("keep"), py::arg("best_effort") = false);
   module.def("ranking_metric", &ranking_metric, py::arg("metric"), py::arg("scores"), py::arg("labels"),
              py::arg("cutoff") = py::none(), py::arg("random_ties") = py::none());
 }

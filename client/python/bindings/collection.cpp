@@ -1,6 +1,7 @@
 #include <optional>
 
 #include "client/python/bindings/arrays.h"
+#include "client/python/bindings/interruption.h"
 #include "index/error.h"
 
 namespace nestor::python {
@@ -16,17 +17,15 @@ PointId point_id(const py::handle& id) {
   return py::isinstance<py::str>(id) ? PointId::uuid(id.cast<std::string>())
                                      : PointId::number(id.cast<std::uint64_t>());
 }
-py::object shown_id(const PointId& id) {
-  return id.is_uuid ? py::object(py::str(to_string(id))) : py::object(py::int_(id.low));
-}
 
 index::Sequence upsert(Collection& collection, const py::sequence& ids, const Array<float>& vectors,
                        const std::optional<Array<std::uint32_t>>& values,
                        const std::optional<std::vector<std::string>>& payloads) {
   const std::size_t count = ids.size(), dim = collection.options().dim;
-  if (static_cast<std::size_t>(vectors.size()) != count * dim)
-    throw Error(ErrorCode::invalid_argument, std::to_string(vectors.size()) + " coordinates are not " +
-                                                 std::to_string(count) + " vectors of " + std::to_string(dim));
+  if (vectors.ndim() != 2 || static_cast<std::size_t>(vectors.shape(0)) != count ||
+      static_cast<std::size_t>(vectors.shape(1)) != dim)
+    throw Error(ErrorCode::invalid_argument,
+                "vectors must be an array [" + std::to_string(count) + " x " + std::to_string(dim) + "]");
   if ((values && static_cast<std::size_t>(values->size()) != count) || (payloads && payloads->size() != count))
     throw Error(ErrorCode::invalid_argument,
                 "values and payloads must be as many as the " + std::to_string(count) + " ids");
@@ -95,14 +94,13 @@ py::object get(Collection& collection, const py::object& id) {
 }
 
 py::dict build(Collection& collection, unsigned threads, bool deterministic) {
-  index::BuildReport report;
-  {
-    const py::gil_scoped_release released;
+  const index::BuildReport report = interruptible<index::BuildReport>([&](const Interruption& interruption) {
     index::BuildOptions options;
     options.threads = threads;
     options.deterministic = deterministic;
-    report = collection.build(options);
-  }
+    options.progress = [&](const index::BuildProgress&) { interruption.check(); };
+    return collection.build(options);
+  });
   py::dict out;
   out["rows"] = report.rows;
   out["seconds"] = report.seconds;
@@ -139,6 +137,9 @@ py::dict info(Collection& collection) {
 void bind_collection(py::module_& module) {
   py::class_<Collection, std::shared_ptr<Collection>>(module, "Collection")
       .def_property_readonly("name", &Collection::name)
+      .def_property_readonly("dim", [](const Collection& collection) { return collection.options().dim; })
+      .def_property_readonly(
+          "metric", [](const Collection& collection) { return std::string(to_string(collection.options().metric)); })
       .def("upsert", &upsert, py::arg("ids"), py::arg("vectors"), py::arg("values") = py::none(),
            py::arg("payloads") = py::none())
       .def("erase",

@@ -32,8 +32,8 @@ DatastoreQuery query_of(py::dict options, unsigned threads) {
         mode == "compatible" ? index::WeightMode::compatible : index::WeightMode::after_temperature;
   }
   if (const auto v = pop("exclude_doc_id"); !v.is_none())
-    for (const std::int64_t document : span_of(v.cast<Array<std::int64_t>>()))
-      query.exclude_documents.push_back(document < 0 ? index::kNoDocument : static_cast<std::uint64_t>(document));
+    for (const std::uint64_t document : span_of(v.cast<Array<std::uint64_t>>()))  // kNoDocument: none
+      query.exclude_documents.push_back(document);
   if (const auto v = pop("entry_ids"); !v.is_none()) query.entry_ids = point_ids(v.cast<Array<std::uint64_t>>());
   if (!options.contains("k")) options["k"] = query.options.search.k;
   query.options.search = search_options(options);
@@ -166,16 +166,17 @@ py::array_t<std::int64_t> values(Datastore& store, const Array<std::uint64_t>& i
   return take(std::move(out), {ids.shape(), ids.shape() + ids.ndim()});
 }
 
-py::array_t<std::int64_t> next_ids(Datastore& store, const Array<std::uint64_t>& ids) {
+py::object next_ids(Datastore& store, const Array<std::uint64_t>& ids) {
   const std::vector<index::PointId> wanted = point_ids(ids);
   std::vector<std::optional<index::PointId>> next;
   {
     const py::gil_scoped_release released;
     next = store.next_ids(wanted);
   }
-  std::vector<std::int64_t> out;
-  for (const auto& id : next) out.push_back(id ? static_cast<std::int64_t>(id->low) : -1);
-  return take(std::move(out), {ids.shape(), ids.shape() + ids.ndim()});
+  IdArray out(next.size());
+  for (std::size_t i = 0; i < next.size(); ++i)
+    if (next[i]) out.set(i, *next[i]);
+  return out.take({ids.shape(), ids.shape() + ids.ndim()});
 }
 
 }  // namespace

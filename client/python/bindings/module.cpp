@@ -50,8 +50,17 @@ index::CollectionOptions options_of(const py::dict& given) {
   return options;
 }
 
-std::unique_ptr<storage::Database> open(const std::string& path, bool create, bool background_builds,
-                                        unsigned threads, const std::string& resident) {
+// Closing may wait for a build; other threads go on meanwhile.
+struct CloseDatabase {
+  void operator()(storage::Database* database) const {
+    const py::gil_scoped_release released;
+    delete database;
+  }
+};
+using OpenDatabase = std::unique_ptr<storage::Database, CloseDatabase>;
+
+OpenDatabase open(const std::string& path, bool create, bool background_builds, unsigned threads,
+                  const std::string& resident) {
   if (resident != "codes" && resident != "walk")
     throw index::Error(index::ErrorCode::invalid_argument, "resident is \"" + resident + "\": codes or walk");
   storage::DatabaseOptions options;
@@ -60,7 +69,7 @@ std::unique_ptr<storage::Database> open(const std::string& path, bool create, bo
   options.build_threads = threads;
   if (resident == "walk") options.residency = index::Residency::walk_codes;
   const py::gil_scoped_release released;
-  return storage::Database::open(path, options);
+  return OpenDatabase(storage::Database::open(path, options).release());
 }
 
 }  // namespace
@@ -76,7 +85,7 @@ PYBIND11_MODULE(_core, module) {
   });
   bind_collection(module);
   const auto released = py::call_guard<py::gil_scoped_release>();
-  py::class_<storage::Database>(module, "Database")
+  py::class_<storage::Database, OpenDatabase>(module, "Database")
       .def(py::init(&open), py::arg("path"), py::arg("create") = true, py::arg("background_builds") = true,
            py::arg("build_threads") = 0, py::arg("resident") = "codes")
       .def("names", &storage::Database::collection_names)

@@ -11,6 +11,10 @@ class InvalidArgument(Error, ValueError):
     code = "invalid_argument"
 
 
+class InvalidType(InvalidArgument, TypeError):
+    """An argument of a type that is not accepted."""
+
+
 class NotFound(Error, LookupError):
     code = "not_found"
 

@@ -12,6 +12,8 @@ from typing import Any, Callable
 
 import numpy as np
 
+from .arguments import to_numpy
+
 PAD = -100
 """Label of a position that does not count."""
 
@@ -43,15 +45,6 @@ def find_layer(model: Any, layer: Any = None) -> Any:
         raise ValueError(f"no key layer is known for model_type {kind!r}; name it with layer='path.to[-1].module' "
                          f"(known: {', '.join(sorted(LAST_FFN))})")
     return resolve(model, LAST_FFN[kind])
-
-
-def to_numpy(tensor: Any) -> np.ndarray:
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu()
-        if "bfloat16" in str(tensor.dtype):  # NumPy has none
-            tensor = tensor.float()
-        tensor = tensor.numpy()
-    return np.asarray(tensor)
 
 
 class _Capture:

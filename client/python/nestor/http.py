@@ -10,8 +10,9 @@ from typing import Any, Iterable
 
 import numpy as np
 
+from . import arguments
 from .distributions import ABSENT, Distributions
-from .errors import Error, of_code
+from .errors import Error, NotFound, of_code
 
 _CODES = {400: "invalid_argument", 404: "not_found", 409: "already_exists", 422: "invalid_argument",
           413: "resource_exhausted", 507: "resource_exhausted", 503: "unavailable", 403: "permission_denied"}
@@ -36,29 +37,31 @@ class HttpDatastore:
         return self._call("POST", "/points/count", {})["count"]
 
     def append(self, keys: Any, values: Any = None, weights: Any = None, doc_ids: Any = None) -> int:
-        body: dict[str, Any] = {"keys": _vectors(keys)}
-        for name, given in (("values", values), ("doc_ids", doc_ids), ("weights", weights)):
+        body: dict[str, Any] = {"keys": _encoded(arguments.matrix(keys, "keys"))}
+        for name, given in (("values", arguments.unsigned(values, np.uint32, "values")),
+                            ("doc_ids", arguments.unsigned(doc_ids, np.uint64, "doc_ids")),
+                            ("weights", None if weights is None else arguments.floats(weights, "weights"))):
             if given is not None:
-                body[name] = np.asarray(given).tolist()
+                body[name] = given.tolist()
         return self._call("POST", "/knnlm/append", body)["first_id"]
 
     def build(self) -> dict[str, Any]:
         return self._call("POST", "/knnlm/build", {})
 
     def search(self, queries: Any, k: int = 1024, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+        k = arguments.whole(k, "k")
         rows = self._call("POST", "/knnlm/search", {"queries": _vectors(queries), "k": k, **_options(options)})["neighbours"]
         l2 = self._metric() == "l2"
         distances = np.full((len(rows), k), np.inf if l2 else -np.inf, dtype=np.float32)
-        ids = np.full((len(rows), k), -1, dtype=np.int64)
         for q, row in enumerate(rows):
             distances[q, :len(row)] = [hit["distance"] for hit in row]
-            ids[q, :len(row)] = [hit["id"] for hit in row]
-        return distances, ids
+        return distances, arguments.id_array([[hit["id"] for hit in row] for row in rows], k)
 
     def lookup(self, queries: Any, k: int = 1024, temp: float = 1.0, *, topm: int | None = None, eta: float = 0.0,
                **options: Any) -> Distributions:
         rows = self._call("POST", "/knnlm/lookup", {
-            "queries": _vectors(queries), "k": k, "temperature": temp, "top": topm or 0, "eta": eta,
+            "queries": _vectors(queries), "k": arguments.whole(k, "k"), "temperature": arguments.number(temp, "temp"),
+            "top": 0 if topm is None else arguments.whole(topm, "topm"), "eta": arguments.number(eta, "eta"),
             "weights": self.weights, **_options(options)})["distributions"]
         tokens = [entry["token"] for row in rows for entry in row["tokens"]]
         p = np.array([entry["probability"] for row in rows for entry in row["tokens"]], dtype=np.float64)
@@ -76,45 +79,58 @@ class HttpDatastore:
 
     def score(self, queries: Any, targets: Any, lm_logp: Any, lam: Any = 0.25, k: int = 1024, temp: float = 1.0, *,
               details: bool = False, eta: float = 0.0, **options: Any) -> Any:
-        lam = np.atleast_1d(np.asarray(lam, dtype=np.float32))
+        wanted = arguments.unsigned([] if targets is None else targets, np.uint32, "targets").ravel()
+        lambdas = arguments.floats(lam, "lam", "a number or one per query").ravel()
         rows = self._call("POST", "/knnlm/score", {
-            "queries": _vectors(queries), "targets": np.asarray(targets).tolist(),
-            "lm_log_probabilities": np.asarray(lm_logp, dtype=np.float64).tolist(), "lambda": lam.tolist(), "k": k,
-            "temperature": temp, "eta": eta, "weights": self.weights, **_options(options)})["scores"]
+            "queries": _vectors(queries), "targets": wanted.tolist(),
+            "lm_log_probabilities": arguments.floats(lm_logp, "lm_logp", dtype=np.float64).ravel().tolist(),
+            "lambda": lambdas.tolist(), "k": arguments.whole(k, "k"), "temperature": arguments.number(temp, "temp"),
+            "eta": arguments.number(eta, "eta"), "weights": self.weights, **_options(options)})["scores"]
         names = {"log_probabilities": "log_probability", "knn_log_probabilities": "knn_log_probability",
                  "neighbours": "neighbours", "searched": "searched", "bounds": "total_variation_bound"}
         result = {ours: np.array([row[theirs] for row in rows]) for ours, theirs in names.items()}
         return result if details else result["log_probabilities"]
 
     def distances(self, queries: Any, ids: Any) -> np.ndarray:
-        ids = np.asarray(ids)
+        asked = arguments.queries(queries)
+        known, none = arguments.rows_of_queries(asked, ids)
         rows = self._call("POST", "/knnlm/distances",
-                          {"queries": _vectors(queries), "ids": ids.ravel().tolist()})["distances"]
+                          {"queries": _vectors(asked), "ids": known.ravel().tolist()})["distances"]
         missing = np.inf if self._metric() == "l2" else -np.inf
-        return np.array([missing if d is None else d for row in rows for d in row], dtype=np.float32).reshape(ids.shape)
+        out = np.array([missing if d is None else d for row in rows for d in row], dtype=np.float32).reshape(known.shape)
+        out[none] = missing
+        return out
 
     def get_vectors(self, ids: Any) -> np.ndarray:
-        return np.array(self._call("POST", "/knnlm/get_vectors", {"ids": np.asarray(ids).tolist()})["vectors"],
+        known, none = arguments.row_ids(ids)
+        if none.any():
+            raise NotFound("there is no point -1")
+        return np.array(self._call("POST", "/knnlm/get_vectors", {"ids": known.ravel().tolist()})["vectors"],
                         dtype=np.float32)
 
     def next_ids(self, ids: Any) -> np.ndarray:
-        ids = np.asarray(ids)
-        found = self._call("POST", "/knnlm/next_ids", {"ids": ids.ravel().tolist()})["next_ids"]
-        return np.array([-1 if one is None else one for one in found], dtype=np.int64).reshape(ids.shape)
+        known, none = arguments.row_ids(ids)
+        found = self._call("POST", "/knnlm/next_ids", {"ids": known.ravel().tolist()})["next_ids"]
+        out = arguments.id_array([[-1 if one is None else one for one in found]], known.size).reshape(known.shape)
+        out[none] = -1
+        return out
 
     def values(self, ids: Any) -> np.ndarray:
-        ids = np.asarray(ids)
-        points = self._call("POST", "/points", {"ids": ids.ravel().tolist(), "with_payload": ["token"]})
-        tokens = {point["id"]: point["payload"].get("token", -1) for point in points}
-        return np.array([tokens.get(int(i), -1) for i in ids.ravel()], dtype=np.int64).reshape(ids.shape)
+        known, none = arguments.row_ids(ids)
+        points = self._call("POST", "/points", {"ids": known.ravel().tolist(), "with_payload": ["token"]})
+        tokens = {point["id"]: (point["payload"] or {}).get("token", -1) for point in points}
+        out = np.array([tokens.get(i, -1) for i in known.ravel().tolist()], dtype=np.int64).reshape(known.shape)
+        out[none] = -1
+        return out
 
     def score_candidates(self, candidates: Any, evidence: Any = None, *, evidence_ids: Iterable[int] | None = None,
                          by: str = "max") -> np.ndarray:
-        body: dict[str, Any] = {"candidates": _vectors(candidates), "by": by}
+        body: dict[str, Any] = {"candidates": _encoded(arguments.matrix(candidates, "candidates")),
+                                "by": arguments.text(by, "by")}
         if evidence_ids is not None:
-            body["evidence_ids"] = [int(i) for i in evidence_ids]
+            body["evidence_ids"] = arguments.point_ids(evidence_ids, "evidence_ids")
         else:
-            body["evidence"] = _vectors(evidence)
+            body["evidence"] = _encoded(arguments.matrix(evidence, "evidence"))
         return np.array(self._call("POST", "/knnlm/score_candidates", body)["scores"], dtype=np.float32)
 
     def dispersion(self, limit: int = 100_000) -> list[dict[str, Any]]:
@@ -146,10 +162,13 @@ class HttpDatastore:
             raise of_code("unavailable")(f"cannot reach {self.url}: {error.reason}") from None
 
 
-def _vectors(vectors: Any) -> list[str]:
+def _vectors(queries: Any) -> list[str]:
+    return _encoded(np.atleast_2d(arguments.queries(queries)))
+
+
+def _encoded(rows: np.ndarray) -> list[str]:
     """Base64 of little-endian float32, a fifth of the size of decimal text and exact."""
-    rows = np.ascontiguousarray(np.atleast_2d(np.asarray(vectors)), dtype="<f4")
-    return [base64.b64encode(row.tobytes()).decode() for row in rows]
+    return [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in rows]
 
 
 def _options(options: dict[str, Any]) -> dict[str, Any]:
@@ -157,8 +176,8 @@ def _options(options: dict[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     params: dict[str, Any] = {}
     nested: dict[str, Any] = {}
-    for name, value in options.items():
-        if value is None or name == "threads":
+    for name, value in arguments.search_options(options).items():
+        if name == "threads":
             continue
         if name == "exact":
             params["exact"] = value
@@ -169,10 +188,10 @@ def _options(options: dict[str, Any]) -> dict[str, Any]:
         elif name == "stages":
             nested["stages"] = [{"width": w, "shortlist": s} for w, s in value]
         elif name == "exclude_doc_id":
-            documents = np.asarray(value)
-            body[name] = documents.tolist() if documents.ndim == 0 else [None if d < 0 else int(d) for d in documents]
+            documents = [None if d == arguments.NO_DOCUMENT else d for d in value.tolist()]
+            body[name] = documents if len(documents) != 1 else documents[0]
         elif name == "entry_ids":
-            body[name] = np.asarray(value).tolist()
+            body[name] = value.tolist()
         elif name == "weight_mode":
             body[name] = value
         else:

@@ -158,6 +158,10 @@ TEST_CASE("points are read, changed and erased as in the embedded library") {
   CHECK(words->get(large, false, true)->payload.find("\"b\":\"x\"") != std::string::npos);
   words->overwrite_payload(both, R"({"token":9})");
   CHECK(words->get(uuid, false, true)->value == 9);
+  for (const std::string_view no_payload : {R"({"a":1},"points":[1]})", R"({"a":NaN})", "[1]", ""}) {
+    CHECK(failure([&] { words->set_payload(both, no_payload); }).first == ErrorCode::invalid_argument);
+    CHECK(failure([&] { words->overwrite_payload(both, no_payload); }).first == ErrorCode::invalid_argument);
+  }
   words->clear_payload(both);
   CHECK(words->get(uuid, false, true)->payload.empty());
   words->erase(std::vector{large, PointId::number(5)});
