@@ -1,8 +1,6 @@
 // The only file that includes hnswlib: its header defines non-inline functions, so a second includer would not link.
 #include "index/graph_builder.h"
 
-#include <hnswlib/hnswlib.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -16,8 +14,33 @@
 #include "index/error.h"
 #include "index/parallel.h"
 
+// What hnswlib includes, so that only its own names are made below.
+#include <cassert>
+#include <deque>
+#include <fstream>
+#include <iostream>
+#include <list>
+#include <mutex>
+#include <queue>
+#include <random>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+#ifdef __SSE__
+#include <cpuid.h>
+#include <immintrin.h>
+#include <x86intrin.h>
+#endif
+
+// Some of its functions are global and not inline: a program that includes hnswlib itself must find none of them here.
+namespace nestor::third_party {
+#include <hnswlib/hnswlib.h>
+}  // namespace nestor::third_party
+
 namespace nestor::index {
 namespace {
+
+namespace hnswlib = third_party::hnswlib;
 
 // What hnswlib hands to the distance function. getDataByLabel of 0.6 reads a size_t from the front.
 struct SpaceParameters {
