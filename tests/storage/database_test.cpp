@@ -1,6 +1,7 @@
 #include "storage/database.h"
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "storage/collection_name.h"
@@ -129,6 +130,27 @@ TEST_CASE("with only the walk's codes in memory the answers are the same and the
   CHECK(memory[1].mapped_codes > 0);
   CHECK(memory[1].codes + memory[1].mapped_codes == memory[0].codes);
   CHECK(memory[1].links == memory[0].links);
+}
+
+TEST_CASE("with only the walk's codes in memory opening leaves no mapped row behind") {
+  const TemporaryDirectory directory;
+  {
+    auto database = Database::open(directory.path(), quiet());
+    auto collection = database->create_collection("words", options_of());
+    collection->upsert(Points(0, 20'000, 1).points);
+    build(*collection);
+  }
+  const auto mapped_bytes = [] {
+    std::uint64_t size = 0, resident = 0, shared = 0;
+    std::ifstream("/proc/self/statm") >> size >> resident >> shared;
+    return static_cast<std::int64_t>(shared * 4096);
+  };
+  DatabaseOptions options = quiet();
+  options.residency = Residency::walk_codes;
+  const std::int64_t before = mapped_bytes();
+  const auto database = Database::open(directory.path(), options);
+  const MemoryReport memory = database->collection("words")->info().memory;
+  CHECK(mapped_bytes() - before < static_cast<std::int64_t>((memory.rows + memory.mapped_codes) / 2));
 }
 
 TEST_CASE("the background builder builds what wants it, and the next start serves from it") {
