@@ -42,6 +42,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void take_head();
   void choose_id();
   void send_continue();
+  void store_upload();
   void dispatch();
   void work(WorkerPool& pool);
   void answer_late();
@@ -78,6 +79,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Request request_;
   std::string id_;
   RouteMatch match_;
+  std::shared_ptr<UploadedPart> upload_;
   Response response_;
   std::string head_;
   std::string peer_;
