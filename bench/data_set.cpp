@@ -57,6 +57,30 @@ DataSetFiles mnist(const std::filesystem::path& folder) {
           .query_step = 1};  // its neighbours are those of the first 1,000 queries
 }
 
+// Ordinary embeddings, by latent semantic analysis; their shipped neighbours are by cosine and stay unread.
+DataSetFiles debian_lsa(const std::filesystem::path& folder) {
+  return {.name = "debian-lsa",
+          .keys = folder / "base.npy",
+          .queries = folder / "query.npy",
+          .neighbours = {},
+          .distances = {},
+          .values = {},
+          .targets = {},
+          .lm_logprob = {},
+          .widths = {},
+          .graphs = {},
+          .rotations = {index::Rotation::none, index::Rotation::pca},
+          .metric = index::Metric::cosine};
+}
+
+DataSetFiles cranfield(const std::filesystem::path& folder) {
+  DataSetFiles files = debian_lsa(folder);
+  files.name = "cranfield";
+  files.keys = folder / "lsa_docs.npy";
+  files.queries = folder / "lsa_queries.npy";
+  return files;
+}
+
 struct Distances {
   std::size_t depth = 0;
   std::vector<double> values;  // [queries x depth]
@@ -80,20 +104,32 @@ Distances load_distances(const std::filesystem::path& file) {
 
 }  // namespace
 
+std::optional<DataSetFiles> find_data_set(const std::filesystem::path& shared, const std::filesystem::path& examples,
+                                          const std::string& folder) {
+  const std::filesystem::path place = folder == "sample" ? examples : shared / "data" / folder;
+  std::optional<DataSetFiles> files;
+  if (folder == "knnlm-dickens") files = dickens(place);
+  if (folder == "mnist-784") files = mnist(place);
+  if (folder == "debian-lsa") files = debian_lsa(place);
+  if (folder == "cranfield") files = cranfield(place);
+  if (folder == "sample" && !examples.empty()) files = sample(place);
+  return files && std::filesystem::exists(files->keys) ? files : std::nullopt;
+}
+
 std::vector<DataSetFiles> find_data_sets(const Arguments& arguments) {
   std::vector<DataSetFiles> sets;
-  const std::filesystem::path data = arguments.shared / "data";
-  if (std::filesystem::exists(data / "knnlm-dickens" / "datastore_keys.npy"))
-    sets.push_back(dickens(data / "knnlm-dickens"));
-  if (std::filesystem::exists(data / "mnist-784" / "base_u8.npy")) sets.push_back(mnist(data / "mnist-784"));
+  const auto add = [&](const std::string& folder) {
+    if (auto files = find_data_set(arguments.shared, arguments.examples, folder)) sets.push_back(*std::move(files));
+  };
+  add("knnlm-dickens");
+  add("mnist-784");
   const bool wants_sample = arguments.only == "sample" || sets.empty() || sets.front().name != "dickens";
-  if (wants_sample && std::filesystem::exists(arguments.examples / "keys.npy"))
-    sets.push_back(sample(arguments.examples));
+  if (wants_sample) add("sample");
   if (!arguments.only.empty()) std::erase_if(sets, [&](const DataSetFiles& set) { return set.name != arguments.only; });
   if (sets.empty())
-    throw index::Error(index::ErrorCode::not_found, "no data set" +
-                                                        (arguments.only.empty() ? "" : " named " + arguments.only) +
-                                                        " in " + data.string() + " or " + arguments.examples.string());
+    throw index::Error(index::ErrorCode::not_found,
+                       "no data set" + (arguments.only.empty() ? "" : " named " + arguments.only) + " in " +
+                           (arguments.shared / "data").string() + " or " + arguments.examples.string());
   return sets;
 }
 
@@ -112,6 +148,18 @@ Matrix load_matrix(const std::filesystem::path& file, std::size_t step, std::siz
     }
   }
   return matrix;
+}
+
+Matrix load_evenly(const std::filesystem::path& file, std::size_t wanted) {
+  Matrix all = load_matrix(file);
+  if (all.rows <= wanted) return all;
+  for (std::size_t i = 0; i < wanted; ++i) {
+    const auto from = all.values.begin() + static_cast<std::ptrdiff_t>(i * all.rows / wanted * all.dim);
+    std::copy(from, from + all.dim, all.values.begin() + static_cast<std::ptrdiff_t>(i * all.dim));
+  }
+  all.rows = wanted;
+  all.values.resize(all.rows * all.dim);
+  return all;
 }
 
 std::vector<float> load_floats(const std::filesystem::path& file) {

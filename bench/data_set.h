@@ -15,8 +15,8 @@
 namespace nestor::bench {
 
 struct DataSetFiles {
-  std::string name;                                            // "dickens", "mnist", "sample"
-  std::filesystem::path keys, queries, neighbours, distances;  // distances: squared L2
+  std::string name;  // "dickens", "mnist", "sample", "debian-lsa", "cranfield"
+  std::filesystem::path keys, queries, neighbours, distances;  // distances: squared L2; the last two may be empty
   // kNN-LM sets alone:
   std::filesystem::path values, targets, lm_logprob;
   std::vector<std::uint32_t> widths, graphs;  // of the collection built from it
@@ -25,7 +25,13 @@ struct DataSetFiles {
   std::size_t query_step = 1;                 // recall is measured on every query_step-th query
 };
 
-// dickens and mnist where `shared` holds them; the sample in place of a missing dickens.
+// By the name of its folder in `shared`/data (knnlm-dickens, mnist-784, debian-lsa, cranfield), or "sample", which is
+// in `examples`. nullopt: it is not there.
+std::optional<DataSetFiles> find_data_set(const std::filesystem::path& shared, const std::filesystem::path& examples,
+                                          const std::string& folder);
+
+// The sets with shipped squared distances: dickens and mnist where `shared` holds them; the sample in place of a
+// missing dickens.
 std::vector<DataSetFiles> find_data_sets(const Arguments& arguments);
 
 struct Matrix {
@@ -39,6 +45,8 @@ struct Matrix {
 
 // Every step-th row, at most `limit` of them (0: all). Throws index::Error.
 Matrix load_matrix(const std::filesystem::path& file, std::size_t step = 1, std::size_t limit = 0);
+// At most `wanted` rows, taken evenly over the file.
+Matrix load_evenly(const std::filesystem::path& file, std::size_t wanted);
 // A plain list of floats [rows].
 std::vector<float> load_floats(const std::filesystem::path& file);
 // [rows] or [rows x columns], row-major.

@@ -7,7 +7,7 @@ set(_nestor_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Nestor)
 
 # The public headers: Database and what it returns. Everything else may change from commit to commit.
 set(_nestor_public_headers
-    index/candidate_score.h index/collection.h index/error.h index/dispersion.h index/greedy_merge.h index/knn_lm.h index/options.h index/record_store.h index/row_choice.h index/row_columns.h
+    index/candidate_score.h index/collection.h index/error.h index/dispersion.h index/greedy_merge.h index/knn_lm.h index/options.h index/recall_report.h index/record_store.h index/row_choice.h index/row_columns.h
     index/row_reader.h index/search_types.h
     index/token_softmax.h index/types.h storage/alias_table.h storage/database.h storage/datastore.h
     storage/payload_index.h storage/snapshot.h)

@@ -20,8 +20,17 @@ struct RowBatch {
   std::size_t count = 0;
 };
 
+// What a descent by a beam works with.
+struct DescentScratch {
+  std::vector<std::uint32_t> entries;  // numbers in the next level down
+  std::vector<std::uint64_t> best;     // candidates, see pack_candidate
+  std::vector<bool> met;
+  std::vector<std::uint32_t> nodes, rows, keys;
+};
+
 // Reused by one thread from query to query.
 struct WalkScratch {
+  DescentScratch descent;
   VisitedRows visited;
   SortedFrontier sorted;
   BucketFrontier buckets;
@@ -34,6 +43,58 @@ struct WalkScratch {
 };
 
 namespace beam_detail {
+
+// One upper level: the rows met nearest to the query, as many as `beam`, from those that the level above ended with.
+// nodes: numbers in this level, nearest first; in and out.
+template <class Score>
+void search_level(const FrozenGraph::Level& level, std::uint32_t max_links, std::size_t beam, const Score& score,
+                  DescentScratch& s, WalkCounters& counters) {
+  s.met.assign(level.rows.size(), false);
+  s.best.clear();
+  const auto offer = [&](const std::uint32_t* nodes, std::size_t count) {
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < count && nodes[i] != kNoSlot; ++i) {
+      if (s.met[nodes[i]]) continue;
+      s.met[nodes[i]] = true;
+      s.nodes[n] = nodes[i];
+      s.rows[n++] = level.rows[nodes[i]];
+    }
+    score(s.rows.data(), n, s.keys.data());
+    counters.evaluations += n;
+    counters.finished += n;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::uint64_t found = pack_candidate(s.keys[i], s.nodes[i]);
+      if (s.best.size() == beam && found >= s.best.back()) continue;
+      s.best.insert(std::upper_bound(s.best.begin(), s.best.end(), found), found);
+      if (s.best.size() > beam) s.best.pop_back();
+    }
+  };
+  const std::size_t room = std::max<std::size_t>(max_links, s.entries.size());
+  for (auto* words : {&s.nodes, &s.rows, &s.keys})
+    if (words->size() < room) words->resize(room);
+  offer(s.entries.data(), s.entries.size());
+  for (std::size_t i = 0; i < s.best.size();) {  // the nearest not yet expanded
+    if ((s.best[i] & 1) != 0) {
+      ++i;
+      continue;
+    }
+    const std::uint32_t node = row_of(s.best[i]);
+    s.best[i] |= 1;
+    offer(level.links.data() + static_cast<std::size_t>(node) * max_links, max_links);
+    i = 0;
+  }
+  s.entries.clear();
+  for (const std::uint64_t found : s.best) s.entries.push_back(level.below[row_of(found)]);
+}
+
+// Down through the upper levels by a beam; leaves rows of level 0 in s.entries, nearest first.
+template <class Score>
+void descend_by_beam(const FrozenGraph& graph, std::size_t beam, const Score& score, DescentScratch& s,
+                     WalkCounters& counters) {
+  s.entries.assign(1, graph.upper_levels().empty() ? graph.entry_row() : 0);
+  for (std::size_t l = graph.upper_levels().size(); l-- > 0;)
+    search_level(graph.upper_levels()[l], graph.max_links(), beam, score, s, counters);
+}
 
 // Greedy descent through the upper levels; returns a level-0 row.
 template <class Score>
@@ -76,7 +137,7 @@ class Walk {
       : graph_(graph), score_(score), frontier_(frontier), s_(scratch) {}
 
   WalkCounters run(const WalkLimits& limits, std::span<const std::uint32_t> entries) {
-    const std::size_t batch = std::max<std::size_t>(kMostTogether * graph_.degree(), entries.size()) + 1;
+    const std::size_t batch = std::max<std::size_t>({kMostTogether * graph_.degree(), entries.size(), limits.beam}) + 1;
     frontier_.start(limits, batch);
     s_.visited.start(graph_.rows());
     if (s_.links.size() < graph_.degree()) s_.links.resize(graph_.degree());
@@ -85,11 +146,18 @@ class Walk {
     if (s_.fresh.size() < batch) s_.fresh.resize(batch);
     if (s_.partial.size() < batch) s_.partial.resize(batch);
     s_.coming.count = 0;
-    const std::uint32_t own = entries.empty() ? descend(graph_, score_, counters_) : kNoSlot;
-    if (entries.empty()) entries = {&own, 1};
+    std::uint32_t own = kNoSlot;
+    if (entries.empty() && limits.beam > 1) {
+      descend_by_beam(graph_, limits.beam, score_, s_.descent, counters_);
+      own = s_.descent.entries.front();
+      entries = s_.descent.entries;
+    } else if (entries.empty()) {
+      own = descend(graph_, score_, counters_);
+      entries = {&own, 1};
+    }
     if (limits.hidden != kNoSlot) {
       s_.visited.take_new(&limits.hidden, 1, s_.arrived.rows.data());
-      if (own == limits.hidden) entries = {s_.links.data(), graph_.links().read(own, s_.links.data())};
+      if (own == limits.hidden && entries.size() == 1) entries = {s_.links.data(), graph_.links().read(own, s_.links.data())};
     }
     s_.arrived.count = s_.visited.take_new(entries.data(), entries.size(), s_.arrived.rows.data());
     do {

@@ -17,6 +17,7 @@ struct Header {
 };
 constexpr std::uint32_t kVersion = 1;
 constexpr int kLargest = 254;  // byte of the largest error
+constexpr float kOutlier = 100;  // times the median: errors that are not counted on
 
 float rounded_up(double x) { return std::nextafter(static_cast<float>(x), std::numeric_limits<float>::infinity()); }
 
@@ -54,14 +55,25 @@ CodeBound::CodeBound(std::span<const std::byte> section, std::size_t rows) {
 }
 
 std::vector<std::byte> CodeBound::to_bytes(std::span<const CodeError> rows) {
+  // One row that no code comes near (a vector a million times as long as the rest) must not make the unit so large that
+  // nothing is known of the others: it is unknown, and looked at by every scan.
+  std::vector<float> errors;
+  for (const CodeError& row : rows) errors.push_back(row.error);
+  float largest = std::numeric_limits<float>::max();
+  if (!errors.empty()) {
+    const auto middle = errors.begin() + static_cast<std::ptrdiff_t>(errors.size() / 2);
+    std::nth_element(errors.begin(), middle, errors.end());
+    if (*middle > 0) largest = std::min(largest, kOutlier * *middle);
+  }
   CodeError most;
   for (const CodeError& row : rows) {
+    if (!(row.error <= largest)) continue;
     most.error = std::max(most.error, row.error);
     most.reach = std::max(most.reach, row.reach);
-    most.code_reach = std::max(most.code_reach, row.code_reach);
     most.norm = std::max(most.norm, row.norm);
     // A zero vector among unit vectors is as if it had not been measured: its slack of 1 would be that of all.
     if (row.norm > std::numeric_limits<float>::min()) most.norm_slack = std::max(most.norm_slack, row.norm_slack);
+    most.code_reach = std::max(most.code_reach, row.code_reach);
   }
   const Header header{kVersion,
                       rounded_up(static_cast<double>(most.error) / kLargest),

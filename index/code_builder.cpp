@@ -13,6 +13,7 @@ namespace nestor::index {
 namespace {
 
 constexpr std::size_t kQuantizerSample = 10'000;
+constexpr std::uint32_t kWideMixed = 257;  // coordinates
 constexpr std::size_t kBlock = 1024;  // rows coded at a time by one thread
 
 }  // namespace
@@ -26,20 +27,28 @@ std::vector<float> sample_rows(const float* rows, std::size_t count, std::size_t
 }
 
 CodeBuilder::CodeBuilder(const CodeBuildInput& input)
-    : input_(input), width_(coded_widths(*input.options).back()), split_(input.options->walk_codes == WalkCodes::leading_bits) {
+    : input_(input),
+      width_(input.layout->coded),
+      split_(input.options->walk_codes == WalkCodes::leading_bits && !input.layout->walks_rows) {
   const CollectionOptions& options = *input_.options;
+  const auto widths = input_.layout->coded_widths(options);
+  if (input_.layout->mixes_codes) mixing_ = Mixing(options.dim);
   const auto sample = sample_rows(input_.rows, input_.count, options.dim, kQuantizerSample);
   const std::size_t rows = sample.size() / options.dim;
   const std::vector<float> values = coded(sample.data(), rows);
-  quantizer_ = Quantizer::learn(values, rows, coded_widths(options), search_steps(options.metric));
+  quantizer_ = Quantizer::learn(values, rows, widths, search_steps(options.metric));
   graph_quantizer_ = search_steps(options.metric) == Steps::shared
                          ? quantizer_
-                         : Quantizer::learn(values, rows, coded_widths(options), Steps::shared);
+                         : Quantizer::learn(values, rows, widths, Steps::shared);
   quantizer_bytes_ = quantizer_.to_bytes();
   add("quantizer", quantizer_bytes_);
   // Where walks see all coordinates, comparing what they found by whole codes costs what the leading bits save
   // (measured on keys of 256 coordinates, docs/performance.md); where they do not, a re-score follows in any case.
-  if (options.walk_codes == WalkCodes::automatic && options.graphs.back() < width_) choose_split();
+  // Codes of up to a few cache lines are read as fast whole.
+  const bool prefix = input_.layout->graphs.back() < width_;
+  const bool wide_mixed = input_.layout->mixes_codes && width_ >= kWideMixed;
+  if (options.walk_codes == WalkCodes::automatic && !input_.layout->walks_rows && (prefix || wide_mixed))
+    choose_split();
   encode_all();
 }
 
@@ -47,17 +56,19 @@ CodeBuilder::CodeBuilder(const CodeBuildInput& input)
 std::vector<float> CodeBuilder::coded(const float* rows, std::size_t count) const {
   const std::size_t dim = input_.options->dim;
   std::vector<float> out(count * width_);
-  if (input_.rotation != nullptr)
+  if (input_.layout->mixes_codes)
+    for (std::size_t r = 0; r < count; ++r) mixing_.apply(rows + r * dim, out.data() + r * dim);
+  else if (input_.layout->rotates_codes)
     input_.rotation->apply_batch({rows, count * dim}, count, width_, out);
   else
-    std::copy(rows, rows + count * dim, out.begin());  // all coordinates are coded
+    for (std::size_t r = 0; r < count; ++r) std::copy_n(rows + r * dim, width_, out.begin() + static_cast<std::ptrdiff_t>(r * width_));
   return out;
 }
 
 void CodeBuilder::choose_split() {
   const std::size_t step = (input_.count + kMostChoiceRows - 1) / kMostChoiceRows, dim = input_.options->dim;
   const std::size_t rows = (input_.count + step - 1) / step, queries = std::min(kChoiceQueries, rows);
-  const std::uint32_t width = input_.options->graphs.back();
+  const std::uint32_t width = input_.layout->graphs.back();
   const std::size_t length = quantizer_.code_length(width);
   std::vector<std::uint8_t> codes(rows * length);
   parallel_blocks(rows, kBlock, input_.threads, [&](std::size_t first, std::size_t last) {
@@ -85,7 +96,7 @@ void CodeBuilder::encode_all() {
   const CollectionOptions& options = *input_.options;
   const std::size_t count = input_.count, dim = options.dim;
   std::vector<std::size_t> cuts{0};
-  for (const std::uint32_t g : options.graphs) cuts.push_back(quantizer_.code_length(g));
+  for (const std::uint32_t g : input_.layout->graphs) cuts.push_back(quantizer_.code_length(g));
   const std::size_t walked = cuts.back();
   if (walked < quantizer_.row_length()) cuts.push_back(quantizer_.row_length());
   const auto plane = [&](std::size_t stride) {

@@ -9,7 +9,9 @@
 
 #include "index/code_bound.h"
 #include "index/code_matrix.h"
+#include "index/layout.h"
 #include "index/memory.h"
+#include "index/mixing.h"
 #include "index/options.h"
 #include "index/record_store.h"
 #include "index/rotation.h"
@@ -20,7 +22,8 @@ struct CodeBuildInput {
   const float* rows = nullptr;  // [count x options.dim], as stored
   std::size_t count = 0;        // at least 1
   const CollectionOptions* options = nullptr;
-  const PcaRotation* rotation = nullptr;  // null: rows are coded as they are
+  const Layout* layout = nullptr;
+  const PcaRotation* rotation = nullptr;  // REQUIRES: where the layout rotates codes
   unsigned threads = 1;
   std::function<void(std::uint64_t done)> progress;
 };
@@ -40,14 +43,19 @@ class CodeBuilder {
   HugeBuffer graph_codes(std::uint32_t width) const;
   const Quantizer& graph_quantizer() const { return graph_quantizer_; }
 
- private:
+  const Quantizer& quantizer() const { return quantizer_; }
+  CodeMatrix matrix() const { return CodeMatrix(segments_); }
+  // Rows [count x options.dim] as the codes see them: [count x layout.coded].
   std::vector<float> coded(const float* rows, std::size_t count) const;
+
+ private:
   void encode_all();
   void choose_split();
   void add(const std::string& name, std::span<const std::byte> bytes) { sections_.push_back({name, bytes}); }
 
   const CodeBuildInput input_;
   std::uint32_t width_;  // coordinates coded
+  Mixing mixing_;
   Quantizer quantizer_, graph_quantizer_;
   bool split_ = false;
   std::string reason_;

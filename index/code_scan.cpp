@@ -288,8 +288,9 @@ void CodeScan::drop_beyond(State& state) {
 std::vector<std::pair<float, std::uint32_t>> CodeScan::take(std::size_t query) {
   State& state = states_[query];
   tighten(query);
-  while (!state.found.empty()) {
-    measure_nearest(query, std::max<std::size_t>(k_, 16));
+  // Twice as many each time: where thousands of rows are equally near, each look at what is left costs as much as they do.
+  for (std::size_t count = std::max<std::size_t>(k_, 16); !state.found.empty(); count *= 2) {
+    measure_nearest(query, count);
     prove_by_measured(state);
     drop_beyond(state);
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "index/collection_impl.h"
+#include "index/recall_report.h"
 #include "index/combined_search.h"
 #include "index/error.h"
 #include "index/parallel.h"
@@ -30,10 +31,13 @@ class ChoiceOfNow {
   SelectedSlots within_;
 };
 
-const BuildOptions& checked(const BuildOptions& options) {
-  if (!(options.wanted_recall > 0 && options.wanted_recall < 1))
+const BuildOptions& checked(const BuildOptions& options, std::size_t dim) {
+  if (options.wanted_recall && !(*options.wanted_recall > 0 && *options.wanted_recall < 1))
     throw Error(ErrorCode::invalid_argument,
-                "wanted recall " + std::to_string(options.wanted_recall) + " must lie between 0 and 1");
+                "wanted recall " + std::to_string(*options.wanted_recall) + " must lie between 0 and 1");
+  if (options.queries.size() % dim != 0)
+    throw Error(ErrorCode::invalid_argument, std::to_string(options.queries.size()) +
+                                                 " numbers do not make queries of " + std::to_string(dim) + " coordinates");
   return options;
 }
 
@@ -165,9 +169,9 @@ SelectedSlots Collection::live_slots(Slot end) const {
   return {std::move(words), view->numbering()};
 }
 
-BuildReport Collection::build(const BuildOptions& options) { return impl_->build(checked(options)); }
-BuildReport Collection::fold(const BuildOptions& options) { return impl_->fold(checked(options)); }
-BuildReport Collection::compact(const BuildOptions& options) { return impl_->compact(checked(options)); }
+BuildReport Collection::build(const BuildOptions& options) { return impl_->build(checked(options, impl_->options.dim)); }
+BuildReport Collection::fold(const BuildOptions& options) { return impl_->fold(checked(options, impl_->options.dim)); }
+BuildReport Collection::compact(const BuildOptions& options) { return impl_->compact(checked(options, impl_->options.dim)); }
 BuildReport Collection::maintain(const BuildOptions& options) {
   switch (impl_->due()) {
     case Impl::Due::compaction: return compact(options);
@@ -190,6 +194,7 @@ CollectionInfo Collection::info() const {
   info.building = impl_->building.load();
   info.read_only_because = view->records->write_trouble();
   info.memory = view->generation->memory();
+  info.recall = report_recall(*view->generation, impl_->options);
   info.memory.tail = view->tail->bytes();
   if (!view->generation->graphs().empty()) {
     std::uint64_t alive_in_tail = 0;

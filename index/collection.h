@@ -14,6 +14,7 @@
 
 #include "index/certificate.h"
 #include "index/options.h"
+#include "index/recall_report.h"
 #include "index/record_store.h"
 #include "index/row_choice.h"
 #include "index/row_reader.h"
@@ -97,7 +98,10 @@ struct BuildProgress {
 struct BuildOptions {
   unsigned threads = 0;       // 0: all cores
   bool deterministic = false; // one thread, fixed seed: the same rows give the same graphs
-  double wanted_recall = 0.99;  // of searches that set nothing; measured on rows, see index/policy_choice.h
+  // Of searches that set nothing; nullopt: as the build before, at first 0.99. Measured, see index/policy_choice.h.
+  std::optional<double> wanted_recall;
+  bool only_as_asked = false;  // no other graphs and codes are tried than the collection's options name
+  std::span<const float> queries;  // [n x dim] to measure by; empty: rows of the collection, hidden from themselves
   std::function<void(const BuildProgress&)> progress;  // called from one thread at a time
 };
 
@@ -107,11 +111,13 @@ struct BuildReport {
   double seconds = 0;
   std::uint64_t generation_bytes = 0;
   std::vector<std::string> notes;  // what the build chose, and the measurement behind it
+  RecallReport recall;             // what searches find by it
 };
 
 // Bytes by part, for `nestor info`.
 struct MemoryReport {
   std::uint64_t links = 0, codes = 0, tail = 0;           // in memory
+  std::uint64_t walked_rows = 0;                          // ... copies of rows that walks compare; 0: they go by codes
   std::uint64_t mapped_codes = 0, rows = 0, ids = 0;      // in the mapped file, in memory as its pages are used
 };
 
@@ -125,6 +131,7 @@ struct CollectionInfo {
   Sequence sequence = 0;
   Sequence generation_sequence = 0;  // 0: no generation
   bool building = false;
+  RecallReport recall;
   std::string read_only_because;  // empty: it takes writes, see RecordStore::write_trouble
   MemoryReport memory;
 };

@@ -6,6 +6,7 @@
 #include "index/error.h"
 #include "index/generation_builder.h"
 #include "index/long_tail.h"
+#include "index/recall_report.h"
 
 namespace nestor::index {
 namespace {
@@ -121,6 +122,7 @@ std::shared_ptr<const Generation> Collection::Impl::publish(GenerationStore& sto
   if (!loaded) throw Error(ErrorCode::data_loss, "the generation just written cannot be read back");
   auto generation = Generation::open(*loaded, options);
   report.rows = generation->rows();
+  report.recall = report_recall(*generation, options);
   return generation;
 }
 
@@ -259,6 +261,9 @@ Collection::Impl::Due Collection::Impl::due() const {
   const std::uint64_t dead_slots = v->dead->count(), slots = dead_slots + points.load();
   if (succession && dead_slots >= share_of(slots, kCompactionShare, kSmallestCompaction)) return Due::compaction;
   if (points.load() < options.exact_below) return Due::nothing;
+  // Rows that were folded in fit the layout no longer: searches scan until another one is found.
+  const auto& policy = v->generation->default_policy();
+  if (policy && policy->folded && policy->scans) return Due::build;
   if (v->tail->size() < share_of(v->generation->rows(), kFoldShare, kSmallestFold)) return Due::nothing;
   return v->generation->rows() == 0 ? Due::build : Due::fold;
 }

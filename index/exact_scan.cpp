@@ -72,8 +72,11 @@ bool scan_by_codes(const ScanRequest& request, std::span<const std::uint32_t> ro
 }  // namespace
 
 bool scans_codes(const ScanRequest& request) {
-  return ScanQuery::serves(request.generation->quantizer(), request.generation->code_bound(), request.metric,
-                           request.queries.front()->width, request.dim);
+  const Generation& generation = *request.generation;
+  const std::uint32_t width = request.queries.front()->width;
+  if (ranks_rotated(generation, width, request.dim) && !generation.rotates_codes()) return false;
+  if (width < request.dim && generation.layout().mixes_codes) return false;
+  return ScanQuery::serves(generation.quantizer(), generation.code_bound(), request.metric, width, request.dim);
 }
 
 std::vector<RowAnswer> scan_rows(const ScanRequest& request, std::span<const std::uint32_t> rows) {

@@ -5,10 +5,15 @@
 //   values     uint32 per row, kNoValue: none
 //   rows       the collection's scalar type per coordinate, row-major, as stored (never rotated)
 //   rotation   PcaRotation::bytes, only with rotation pca
-//   quantizer  Quantizer::to_bytes, over coded_widths and rotated coordinates; this and the next only when there are
-//   graphs codes.N    code bytes of segment N, row-major; or in their place, where the segment is split
-//   (index/simd/kernels.h): codes.N.leading, codes.N.trailing   half a byte a code each, row-major code_errors  see
-//   code_bound.h; missing in generations of earlier versions graph.W.links, graph.W.upper   see frozen_graph.h
+//   policy     DefaultPolicy::to_bytes
+//   copies     see row_copies.h; only where there are any
+// and only when there are graphs:
+//   layout     see layout.h; missing in generations of earlier versions
+//   quantizer  Quantizer::to_bytes, over the layout's coded widths, of rotated coordinates where it says so
+//   codes.N    code bytes of segment N, row-major; or in their place, where the segment is split (index/simd/kernels.h):
+//   codes.N.leading, codes.N.trailing   half a byte a code each, row-major
+//   code_errors  see code_bound.h; missing in generations of earlier versions
+//   graph.W.links, graph.W.upper   see frozen_graph.h
 #include "index/generation.h"
 
 #include <algorithm>
@@ -18,7 +23,6 @@
 
 #include "index/error.h"
 #include "index/parallel.h"
-#include "index/policy_choice.h"
 
 namespace nestor::index {
 namespace {
@@ -49,13 +53,6 @@ class Generation::SectionMap {
   std::map<std::string, std::span<const std::byte>> sections_;
 };
 
-std::vector<std::uint32_t> coded_widths(const CollectionOptions& options) {
-  std::vector<std::uint32_t> widths = options.widths;
-  if (options.rotation != Rotation::none)
-    while (widths.back() > options.graphs.back()) widths.pop_back();
-  return widths;
-}
-
 std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded, const CollectionOptions& options) {
   const SectionMap sections(loaded);
   auto out = std::make_shared<Generation>();
@@ -77,18 +74,29 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
   const auto matrix = sections.of<std::byte>("rows", rows * options.dim * (type == ScalarType::float32 ? 4 : 2));
   out->matrix_ = {matrix.data(), rows, options.dim, type};
 
-  if (sections.has("policy")) out->default_gap_ = DefaultPolicy::from_bytes(sections.raw("policy")).gap;
+  if (sections.has("policy")) out->policy_ = DefaultPolicy::from_bytes(sections.raw("policy"));
+  if (sections.has("copies")) out->copies_ = RowCopies(sections.raw("copies"), rows);
   if (sections.has("quantizer")) {
-    out->quantizer_ = Quantizer::from_bytes(sections.raw("quantizer"), coded_widths(options));
-    if (out->rotation_) out->query_columns_ = out->rotation_->columns(coded_widths(options).back());
+    out->layout_ = sections.has("layout") ? Layout::from_bytes(sections.raw("layout"), options) : Layout::of(options);
+    const std::vector<std::uint32_t>& widths = out->layout_.graphs;
+    out->quantizer_ = Quantizer::from_bytes(sections.raw("quantizer"), out->layout_.coded_widths(options));
+    if (out->layout_.rotates_codes && !out->rotation_) damaged("has rotated codes and no rotation");
+    if (out->layout_.mixes_codes) out->mixing_ = Mixing(options.dim);
+    if (out->layout_.rotates_codes) out->query_columns_ = out->rotation_->columns(out->layout_.coded);
     std::vector<CodeSegment> segments;
-    const std::size_t walked = options.graphs.empty() ? 0 : out->quantizer_.code_length(options.graphs.back());
+    const std::size_t walked = out->layout_.walks_rows ? 0 : out->quantizer_.code_length(widths.back());
     for (std::size_t first = 0; first < out->quantizer_.row_length(); first = segments.back().last)
       segments.push_back(out->open_codes("codes." + std::to_string(segments.size()), first, sections,
                                          {loaded.residency, first < walked}));
     out->codes_ = CodeMatrix(std::move(segments));
     if (sections.has("code_errors")) out->code_bound_ = CodeBound(sections.raw("code_errors"), rows);
-    for (const std::uint32_t width : options.graphs) {
+    out->largest_norm_ = out->code_bound_.empty() ? static_cast<double>(out->quantizer_.max_norm()) : out->code_bound_.norm();
+    if (out->layout_.walks_rows) {
+      out->walked_rows_ = out->matrix_;
+      out->walked_rows_.data = out->make_resident(matrix).data();
+      out->walked_row_bytes_ = matrix.size();
+    }
+    for (const std::uint32_t width : widths) {
       const std::string name = "graph." + std::to_string(width);
       const auto links = sections.raw(name + ".links"), upper = sections.raw(name + ".upper");
       out->graphs_.push_back({width, FrozenGraph(links, upper, rows), {}});
@@ -107,7 +115,7 @@ CodeSegment Generation::open_codes(const std::string& name, std::size_t first, c
   const auto plane = [&](const std::string& section, std::size_t bytes, bool walked) {
     const auto found = sections.raw(section);
     if (found.size() != bytes) damaged("has codes of the wrong size");
-    const bool resident = walked || use.residency == Residency::all_codes;
+    const bool resident = walked || (use.residency == Residency::all_codes && !layout_.walks_rows);
     (resident ? code_bytes_ : mapped_code_bytes_) += bytes;
     return reinterpret_cast<const std::uint8_t*>((resident ? make_resident(found) : found).data());
   };
@@ -141,6 +149,7 @@ MemoryReport Generation::memory() const {
   MemoryReport out;
   out.links = link_bytes_;
   out.codes = code_bytes_;
+  out.walked_rows = walked_row_bytes_;
   out.mapped_codes = mapped_code_bytes_;
   out.rows = matrix_.rows * matrix_.dim * (matrix_.scalar_type == ScalarType::float32 ? 4 : 2);
   out.ids = slots_.size_bytes() + points_.size_bytes() + values_.size_bytes();

@@ -14,13 +14,17 @@
 #include "index/code_bound.h"
 #include "index/code_matrix.h"
 #include "index/collection.h"
+#include "index/default_policy.h"
 #include "index/distance.h"
 #include "index/frozen_graph.h"
+#include "index/layout.h"
 #include "index/memory.h"
+#include "index/mixing.h"
 #include "index/options.h"
 #include "index/quantizer.h"
 #include "index/record_store.h"
 #include "index/rotation.h"
+#include "index/row_copies.h"
 #include "index/walk_effort.h"
 
 namespace nestor::index {
@@ -45,10 +49,6 @@ struct WidthGraph {
   WalkEffort effort;
 };
 
-// The widths that codes cover: all of them, or with a rotation those up to the widest graph. Rotating a query costs
-// dim multiply-adds a coordinate, more than a whole walk for the last ones, which hardly add to the distance.
-std::vector<std::uint32_t> coded_widths(const CollectionOptions& options);
-
 class Generation {
  public:
   // Views over sections; throws Error data_loss when they do not fit the options or each other.
@@ -72,15 +72,29 @@ class Generation {
   const CodeMatrix& codes() const { return codes_; }
   const CodeBound& code_bound() const { return code_bound_; }  // empty: an older generation without one
   const std::vector<WidthGraph>& graphs() const { return graphs_; }
+  const Layout& layout() const { return layout_; }
+  // Stored rows where walks compare them: in memory. Empty: walks go by codes.
+  const RowMatrix& walked_rows() const { return walked_rows_; }
+  const RowCopies& copies() const { return copies_; }  // rows that no graph holds
   // Graph to walk for candidates at `width`: the narrowest at least that wide, else the widest. Null: no graphs.
   const WidthGraph* graph_for(std::uint32_t width) const;
+  // What `width` ranks by, where there is one; codes are of rotated rows only where the layout says so.
   const PcaRotation* rotation() const { return rotation_ ? &*rotation_ : nullptr; }
-  // Rotates a query to the coded coordinates; see PcaRotation::apply_query. REQUIRES: rotation(), codes.
-  void rotate_query(std::span<const float> row, std::span<float> out) const {
-    rotation_->apply_query(row, query_columns_, out);
+  bool rotates_codes() const { return layout_.rotates_codes && rotation_; }
+  // Whether codes are of other coordinates than the rows': turned or mixed.
+  bool codes_turned() const { return layout_.rotates_codes || layout_.mixes_codes; }
+  // A row or query, dim values, as the codes see it: quantizer().dim() values. REQUIRES: codes_turned().
+  void turn(std::span<const float> row, std::span<float> out) const {
+    if (layout_.mixes_codes)
+      mixing_.apply(row.data(), out.data());
+    else
+      rotation_->apply_query(row, query_columns_, out);
   }
-  // The gap that searches stop at when they say nothing; none: the build did not choose one.
-  std::optional<float> default_gap() const { return default_gap_; }
+  // How searches go that say nothing, and what was measured of it; none: the build chose nothing (an older one).
+  const std::optional<DefaultPolicy>& default_policy() const { return policy_; }
+  // The gap that such searches stop at.
+  std::optional<float> default_gap() const { return policy_ ? std::optional(policy_->gap) : std::nullopt; }
+  double largest_norm() const { return largest_norm_; }  // of a stored row, but for outliers that no code can tell apart
   MemoryReport memory() const;
 
  private:
@@ -96,9 +110,14 @@ class Generation {
   CodeBound code_bound_;
   std::vector<WidthGraph> graphs_;
   std::optional<PcaRotation> rotation_;
-  std::optional<float> default_gap_;
+  std::optional<DefaultPolicy> policy_;
+  Layout layout_;
+  RowMatrix walked_rows_;
+  RowCopies copies_;
+  double largest_norm_ = 1;
+  Mixing mixing_;
   std::vector<float> query_columns_;  // of the rotation, for the coded coordinates
-  std::size_t link_bytes_ = 0, code_bytes_ = 0, mapped_code_bytes_ = 0;
+  std::size_t link_bytes_ = 0, code_bytes_ = 0, mapped_code_bytes_ = 0, walked_row_bytes_ = 0;
   std::vector<HugeBuffer> resident_;  // codes, copied to huge pages; the rest stays mapped
   std::shared_ptr<const void> owner_;
 

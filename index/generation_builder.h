@@ -3,6 +3,7 @@
 // rows that came since.
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "index/code_builder.h"
@@ -22,6 +23,7 @@ struct BuiltGeneration {
   std::unique_ptr<CodeBuilder> codes;  // null: no graphs
   std::vector<GraphBytes> graphs;
   std::vector<std::string> notes;  // what was chosen, and why
+  std::optional<DefaultPolicy> policy;  // none: no graphs
 
   LoadedSections loaded() const { return {sequence, sections, nullptr}; }
 };

@@ -6,8 +6,9 @@
 #include <string>
 
 #include "index/beam_search.h"
-#include "index/error.h"
+#include "index/ranking_end.h"
 #include "index/row_distance.h"
+#include "index/row_scorer.h"
 #include "index/top_k.h"
 #include "index/walk_scorer.h"
 
@@ -25,6 +26,8 @@ struct LadderScratch {
   std::vector<std::int32_t> sums;
   std::vector<RankedRow> ranked;
   std::vector<std::uint64_t> words;
+  RankingEnd end;
+  bool ordered = false;  // candidates stand nearest first
 };
 
 // Collects stage reports; costs nothing when nobody asked.
@@ -54,115 +57,28 @@ void keep_nearest(std::vector<std::uint64_t>& candidates, std::size_t count) {
   candidates.resize(count);
 }
 
-// Adds the codes at positions [first, last) to every candidate's key; shift: what the band adds to a key's base.
-void add_band(const Generation& generation, std::size_t first, std::int64_t shift, std::size_t last, LadderScratch& s) {
-  const std::size_t n = s.candidates.size();
+std::uint32_t candidate_key(std::uint64_t candidate) { return static_cast<std::uint32_t>(candidate >> 32); }
+std::uint32_t candidate_row(std::uint64_t candidate) { return static_cast<std::uint32_t>(candidate); }
+
+// Code positions [first, last) that a stage adds to keys; shift: what the band adds to a key's base.
+struct Band {
+  std::size_t first = 0, last = 0;
+  std::int64_t shift = 0;
+  bool anew = false;  // keys are replaced: the walk went by leading bits
+};
+
+// Adds the codes of a band to the keys of candidates [from, to).
+void add_band(const Generation& generation, const Band& band, std::size_t from, std::size_t to, LadderScratch& s) {
+  const std::size_t n = to - from;
   s.rows.resize(n);
   s.sums.resize(n);
-  for (std::size_t i = 0; i < n; ++i) s.rows[i] = static_cast<std::uint32_t>(s.candidates[i]);
-  generation.codes().sums(s.code, first, last, s.rows.data(), n, s.sums.data());
+  for (std::size_t i = 0; i < n; ++i) s.rows[i] = candidate_row(s.candidates[from + i]);
+  generation.codes().sums(s.code, band.first, band.last, s.rows.data(), n, s.sums.data());
   for (std::size_t i = 0; i < n; ++i) {
-    const auto before = static_cast<std::int64_t>(s.candidates[i] >> 32);
-    const std::int64_t key = s.code.is_l2() ? before + s.sums[i] : before + shift - s.sums[i];
-    s.candidates[i] = std::uint64_t{PrefixScorer::clamp_key(key)} << 32 | s.rows[i];
+    const std::int64_t before = band.anew ? 0 : candidate_key(s.candidates[from + i]);
+    const std::int64_t key = s.code.is_l2() ? before + s.sums[i] : before + band.shift - s.sums[i];
+    s.candidates[from + i] = std::uint64_t{PrefixScorer::clamp_key(key)} << 32 | s.rows[i];
   }
-}
-
-constexpr float kDefaultGap = 0.2f;  // where the build chose none: recall@10 about 0.997 on real keys
-constexpr std::uint32_t kDefaultPool = 400;
-// Beyond this k the gap saves nothing: the k-th neighbour is far, and what is evaluated on the way to k neighbours
-// is more than k anyway. Expanding 1.25 k candidates finds 0.999 of 1024 neighbours on real keys.
-constexpr std::uint32_t kLargeK = 200;
-
-void fill_default_policy(LadderPlan& plan, const SearchOptions& options, const CollectionOptions& collection,
-                         const Generation& generation) {
-  const std::uint32_t k = options.k;
-  const bool coded = generation.quantizer().dim() >= plan.rank_width;  // whole codes of all that ranks
-  // A walk that sees all ranked coordinates whole orders well up to the codes' rounding; any other needs a longer list.
-  const bool whole = plan.walk_width >= plan.rank_width && !generation.codes().walks_coarse();
-  // With one step for all coordinates the rounding grows with their number against the gaps between neighbours: on wide
-  // synthetic vectors ranking 20 exactly stops at recall 0.98, 40 reaches 0.99 at the same walk. Steps of their own
-  // need no more than a walk over all coordinates does.
-  const std::uint32_t fine = std::max(k + 10, k + k / 16), coarse = std::max(k + 30, 2 * k);
-  plan.keep = whole ? std::max(k + 15, k + k / 8) : std::max(k + 50, 3 * k);
-  plan.rerank = whole || !generation.quantizer().shares_step() ? fine : coarse;
-  if (!whole && coded) {
-    plan.rescores.push_back({plan.rank_width, plan.rerank});
-  } else if (!whole) {  // rotated: the codes end here, and hold nearly all of the distance
-    plan.rerank = std::max(k + 20, 2 * k);
-    if (!generation.codes().walks_coarse()) plan.keep = plan.rerank;
-  }
-  // Keys of dot products begin at the largest product that the longest row could have. How far that is from the rows
-  // depends on their lengths, so no gap is good for all: it is the one measured, or none.
-  plan.gap = generation.default_gap().value_or(collection.metric == Metric::dot ? 0.0f : kDefaultGap);
-  plan.explore = plan.gap > 0 ? std::max(kDefaultPool, 2 * k) : std::max(100u, 2 * k);
-  if (k > kLargeK) {
-    plan.explore = k + k / 4;
-    plan.gap = 0;
-  }
-  if (options.candidates_to_explore) {
-    plan.explore = *options.candidates_to_explore;
-    plan.gap = 0;
-  }
-  if (options.distance_gap) plan.gap = *options.distance_gap;
-}
-
-void fill_policy(LadderPlan& plan, const SearchPolicy& policy, std::uint32_t k) {
-  for (const std::uint32_t candidates : {policy.explore, policy.keep, policy.rerank})
-    if (candidates < 1 || candidates > 65536)
-      throw Error(ErrorCode::invalid_argument,
-                  "a policy with " + std::to_string(candidates) + " candidates is out of range 1..65536");
-  if (!(policy.gap >= 0 && policy.gap <= 100) || (policy.deferral && !(policy.deferral->gap <= 100)))
-    throw Error(ErrorCode::invalid_argument, "distance gap must lie in 0..100");
-  plan.explore = policy.explore;
-  plan.gap = policy.gap;
-  plan.rerank = std::max(policy.rerank, k);
-  plan.keep = std::max(policy.keep, plan.rerank);
-  plan.deferral = policy.deferral;
-  for (Stage& stage : plan.rescores) stage.shortlist = plan.rerank;
-}
-
-void fill_tuned_policy(LadderPlan& plan, const TunedPolicy& tuned, std::uint32_t k) {
-  if (tuned.k == k)
-    fill_policy(plan, tuned.policy, k);
-  else if (plan.gap > 0 && tuned.policy.gap > 0)
-    plan.gap = tuned.policy.gap;
-}
-
-std::uint32_t checked_width(const CollectionOptions& collection, std::uint32_t width) {
-  if (std::find(collection.widths.begin(), collection.widths.end(), width) != collection.widths.end()) return width;
-  std::string known;
-  for (const std::uint32_t w : collection.widths) known += (known.empty() ? "" : ", ") + std::to_string(w);
-  throw Error(ErrorCode::invalid_argument,
-              "width " + std::to_string(width) + " is not one of the collection's widths (" + known + ")");
-}
-
-// Explicit stages: walk, re-scores at wider widths, and an exact ranking at the last width.
-void fill_stages(LadderPlan& plan, const SearchOptions& options, const CollectionOptions& collection,
-                 const Generation& generation) {
-  const auto coded = static_cast<std::uint32_t>(generation.quantizer().dim());
-  std::uint32_t previous = 0;
-  for (const Stage& stage : options.stages) {
-    checked_width(collection, stage.width);
-    if (stage.width <= previous)
-      throw Error(ErrorCode::invalid_argument, "stage widths must ascend, found " + std::to_string(stage.width) +
-                                                   " after " + std::to_string(previous));
-    if (stage.width > plan.rank_width)
-      throw Error(ErrorCode::invalid_argument, "stage width " + std::to_string(stage.width) +
-                                                   " exceeds the ranking width " + std::to_string(plan.rank_width));
-    if (stage.shortlist < options.k || stage.shortlist > 65536)
-      throw Error(ErrorCode::invalid_argument, "stage shortlist " + std::to_string(stage.shortlist) +
-                                                   " is out of range " + std::to_string(options.k) + "..65536");
-    previous = stage.width;
-  }
-  plan.walk_width =
-      plan.graph == nullptr ? options.stages.front().width : std::min(options.stages.front().width, coded);
-  plan.keep = options.stages.front().shortlist;
-  for (std::size_t i = 1; i < options.stages.size(); ++i)  // wider than the codes: the exact ranking serves it
-    if (options.stages[i].width <= coded) plan.rescores.push_back(options.stages[i]);
-  plan.rerank = options.stages.back().shortlist;
-  // Fewer may be expanded than are kept: for large k what was compared on the way holds most of the neighbours.
-  plan.explore = options.candidates_to_explore.value_or(std::max(plan.keep, plan.gap > 0 ? kDefaultPool : 0u));
 }
 
 // A walk counts candidates, dead ones too: they lead on, but the k-th neighbour, the shortlist and the effort are of
@@ -181,6 +97,7 @@ WalkLimits limits_of_walk(const LadderPlan& plan, const RowFilter& filter, std::
   limits.explore = std::min(std::max(plan.explore, met(plan.explore)), limits.pool);
   limits.k = std::min(met(k), limits.pool);
   limits.gap = plan.gap;
+  limits.beam = plan.beam;
   limits.deferral = plan.deferral ? &*plan.deferral : nullptr;
   limits.hidden = plan.hidden;
   // A bucket queue keeps no more than it is asked for: what the filter will drop must be kept beside.
@@ -199,7 +116,8 @@ double live_share_near(const RowFilter& filter, std::size_t count, const LadderS
 }
 
 // The walk; a second one where deaths gather around the query.
-WalkCounters walk_among_living(WalkScorer& score, const LadderPlan& plan, const RowFilter& filter, std::uint32_t k,
+template <class Score>
+WalkCounters walk_among_living(Score& score, const LadderPlan& plan, const RowFilter& filter, std::uint32_t k,
                                LadderScratch& s) {
   constexpr double kGatheredShare = 0.75;
   const WalkLimits limits = limits_of_walk(plan, filter, k, plan.live_share);
@@ -214,27 +132,60 @@ WalkCounters walk_among_living(WalkScorer& score, const LadderPlan& plan, const 
   return again;
 }
 
-// The walk's best allowed candidates become the shortlist.
-void collect_shortlist(const RowFilter& filter, std::uint32_t keep, LadderScratch& s) {
+// The walk's allowed candidates, and with each of them its copies, k of them at most: they are as near as it is.
+void collect_candidates(const Generation& generation, const RowFilter& filter, const LadderPlan& plan, std::uint32_t k,
+                        LadderScratch& s) {
+  const bool any_copies = !generation.copies().empty();
   s.candidates.clear();
-  for (const std::uint64_t found : s.walk.found)
-    if (filter(row_of(found))) s.candidates.push_back(std::uint64_t{key_of(found)} << 32 | row_of(found));
-  keep_nearest(s.candidates, keep);
+  const auto add = [&](std::uint64_t key, std::uint32_t row) {
+    const bool allowed = filter(row) && row != plan.unanswered;
+    if (allowed) s.candidates.push_back(key << 32 | row);
+    return allowed;
+  };
+  for (const std::uint64_t found : s.walk.found) {
+    const std::uint32_t row = row_of(found);
+    add(key_of(found), row);
+    if (!any_copies) continue;
+    std::uint32_t taken = 0;
+    for (const RowCopy& copy : generation.copies().of(row)) {
+      if (taken == k) break;
+      taken += add(key_of(found), copy.row);
+    }
+  }
 }
 
-// Whole codes in place of the leading bits that the walk went by, over the same coordinates.
-void refine(const Generation& generation, const Stage& stage, LadderScratch& s) {
-  for (std::uint64_t& candidate : s.candidates) candidate = static_cast<std::uint32_t>(candidate);
-  add_band(generation, 0, s.code.base(stage.width), generation.quantizer().code_length(stage.width), s);
-  keep_nearest(s.candidates, stage.shortlist);
-}
-
-// Adds the band between two widths to every candidate's key, keeps the best `shortlist`.
-void rescore(const Generation& generation, std::uint32_t from, const Stage& stage, LadderScratch& s) {
-  const Quantizer& quantizer = generation.quantizer();
-  add_band(generation, quantizer.code_length(from), s.code.base(stage.width) - s.code.base(from),
-           quantizer.code_length(stage.width), s);
-  keep_nearest(s.candidates, stage.shortlist);
+// Ranks candidates, nearest estimate first, until none that is left may matter. rank(from, to) measures those candidates
+// and adds them to s.end. Returns how many were ranked; they stand first.
+template <class Rank, class KeyOf>
+std::size_t rank_while_it_matters(std::size_t least, LadderScratch& s, const KeyOf& key_of_estimate, const Rank& rank) {
+  const auto begin = s.candidates.begin();
+  const auto nearest_first = [&](std::size_t from, std::size_t count, std::size_t end) {
+    if (count < end - from)
+      std::nth_element(begin + static_cast<std::ptrdiff_t>(from), begin + static_cast<std::ptrdiff_t>(from + count),
+                       begin + static_cast<std::ptrdiff_t>(end));
+    return from + count;
+  };
+  const bool ordered = s.ordered;
+  std::size_t done = std::min(least, s.candidates.size());
+  if (!ordered) nearest_first(0, done, s.candidates.size());
+  rank(0, done);
+  while (ordered && done < s.candidates.size() && candidate_key(s.candidates[done]) <= key_of_estimate(s.end.horizon())) {
+    const std::size_t next = std::min(s.candidates.size(), done + std::max<std::size_t>(4, done / 4));
+    rank(done, next);
+    done = next;
+  }
+  if (ordered) return done;
+  while (done < s.candidates.size()) {
+    const std::uint64_t limit = key_of_estimate(s.end.horizon());
+    const auto matter = std::partition(begin + static_cast<std::ptrdiff_t>(done), s.candidates.end(),
+                                       [&](std::uint64_t c) { return candidate_key(c) <= limit; });
+    const auto left = static_cast<std::size_t>(matter - begin) - done;
+    if (left == 0) break;
+    const std::size_t next = nearest_first(done, std::min(left, std::max<std::size_t>(8, done / 4)), done + left);
+    rank(done, next);
+    done = next;
+  }
+  return done;
 }
 
 std::size_t bytes_per_coordinate(const RowMatrix& matrix) { return matrix.scalar_type == ScalarType::float32 ? 4 : 2; }
@@ -247,130 +198,217 @@ void prefetch_row(const RowMatrix& matrix, std::uint32_t row, std::size_t width)
   for (std::size_t b = 0; b < bytes; b += 64) __builtin_prefetch(p + b);
 }
 
-void rank_exactly(const Generation& generation, RowDistance& distance, std::uint32_t width, std::size_t count,
-                  LadderScratch& s) {
+// Exact distances of candidates [from, to), appended to s.ranked.
+void measure_exactly(const Generation& generation, RowDistance& distance, std::uint32_t width, std::size_t from,
+                     std::size_t to, LadderScratch& s) {
   const RowMatrix& matrix = generation.matrix();
-  keep_nearest(s.candidates, count);
-  count = s.candidates.size();
-  s.ranked.clear();
   const std::size_t ahead = std::clamp<std::size_t>(kBytesAhead / (width * bytes_per_coordinate(matrix)), 2, 8);
-  for (std::size_t i = 0; i < std::min(ahead, count); ++i)
-    prefetch_row(matrix, static_cast<std::uint32_t>(s.candidates[i]), width);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (i + ahead < count) prefetch_row(matrix, static_cast<std::uint32_t>(s.candidates[i + ahead]), width);
-    const auto row = static_cast<std::uint32_t>(s.candidates[i]);
+  for (std::size_t i = from; i < std::min(from + ahead, to); ++i)
+    prefetch_row(matrix, candidate_row(s.candidates[i]), width);
+  for (std::size_t i = from; i < to; ++i) {
+    if (i + ahead < to) prefetch_row(matrix, candidate_row(s.candidates[i + ahead]), width);
+    const std::uint32_t row = candidate_row(s.candidates[i]);
     s.ranked.push_back({row, distance(matrix, row)});
   }
-  sort_by_distance(s.ranked, s.words);
 }
 
 void rank_by_codes(std::size_t count, LadderScratch& s) {
   keep_nearest(s.candidates, count);
   s.ranked.clear();
   for (const std::uint64_t candidate : s.candidates)
-    s.ranked.push_back({static_cast<std::uint32_t>(candidate),
-                        s.code.distance_of(static_cast<std::uint32_t>(candidate >> 32))});
+    s.ranked.push_back({candidate_row(candidate), s.code.distance_of(candidate_key(candidate))});
   sort_by_distance(s.ranked, s.words);
 }
 
-}  // namespace
+// One query on its way through one generation.
+class LadderSearch {
+ public:
+  LadderSearch(const Generation& generation, Metric metric, const PreparedQuery& query, const RowFilter& filter,
+               std::uint32_t k, bool explain, LadderScratch& scratch)
+      : generation_(generation), metric_(metric), query_(query), filter_(filter), k_(k), s_(scratch),
+        report_(explain, answer_.stages) {}
 
-LadderPlan plan_ladder(const CollectionOptions& collection, const Generation& generation, const SearchOptions& options,
-                       const TunedPolicy* tuned) {
-  if (options.k < 1 || options.k > kMaxNeighbours)
-    throw Error(ErrorCode::invalid_argument,
-                "k " + std::to_string(options.k) + " is out of range 1.." + std::to_string(kMaxNeighbours));
-  if (options.candidates_to_explore && (*options.candidates_to_explore < 1 || *options.candidates_to_explore > 65536))
-    throw Error(
-        ErrorCode::invalid_argument,
-        "candidates to explore (ef) " + std::to_string(*options.candidates_to_explore) + " is out of range 1..65536");
-  if (options.distance_gap && !(*options.distance_gap >= 0 && *options.distance_gap <= 100))
-    throw Error(ErrorCode::invalid_argument, "distance gap must lie in 0..100");
-  LadderPlan plan;
-  plan.rank_width = checked_width(collection, options.width.value_or(collection.dim));
-  plan.walk_width = plan.rank_width;
-  plan.graph = generation.graph_for(plan.rank_width);
-  plan.exact = options.exact || plan.graph == nullptr || generation.rows() == 0;
-  if (plan.graph != nullptr) plan.walk_width = std::min(plan.rank_width, plan.graph->width);
-  fill_default_policy(plan, options, collection, generation);
-  if (options.policy) fill_policy(plan, *options.policy, options.k);
-  const bool says_nothing = !options.policy && !options.candidates_to_explore && !options.distance_gap &&
-                            options.stages.empty() && plan.rank_width == collection.dim;
-  if (tuned != nullptr && says_nothing) fill_tuned_policy(plan, *tuned, options.k);
-  if (!options.stages.empty()) {
-    plan.rescores.clear();
-    fill_stages(plan, options, collection, generation);
-    plan.graph = generation.graph_for(plan.walk_width);
+  RowAnswer run(LadderPlan plan) {
+    bool by_rows = plan.by_rows;
+    if (!by_rows) {
+      s_.code.assign(generation_.quantizer(), metric_, query_.coded());
+      by_rows = out_of_reach(plan);
+    }
+    for (int wider = 0;; ++wider) {
+      const std::size_t found = by_rows ? walk_rows(plan) : walk_codes(plan);
+      if (by_rows) {
+        plan.deviations = 0;
+        plan.rerank = std::min(plan.rerank, k_ + std::max(4u, k_ / 16));
+      } else if (!plan.rescores.empty()) {
+        rescore(plan, wider > 0);
+      }
+      if (plan.ranks_by_codes && !by_rows) {
+        rank_by_codes(k_, s_);
+        break;
+      }
+      const bool open = rank(plan);
+      if (!open || !plan.extends || by_rows) break;
+      if (wider == kMostWider || found >= generation_.rows() / 4) {
+        answer_.unsure = true;
+        break;
+      }
+      plan.pool = plan.explore = std::min(4 * plan.pool, kMostPool);
+      plan.gap *= 4;
+    }
+    if (s_.ranked.size() > k_) s_.ranked.resize(k_);
+    answer_.rows.assign(s_.ranked.begin(), s_.ranked.end());
+    return std::move(answer_);
   }
-  // Leading bits order too coarsely to rank by: whole codes over the same coordinates come first.
-  if (generation.codes().walks_coarse() && plan.rescores.empty())
-    plan.rescores.push_back({plan.walk_width, plan.rerank});
-  const std::uint32_t seen = plan.rescores.empty() ? plan.walk_width : plan.rescores.back().width;
-  plan.ranks_by_codes = !options.exact_distances && seen == plan.rank_width &&
-                        (collection.metric == Metric::l2 || plan.rank_width == collection.dim);
-  plan.keep = std::max(plan.keep, plan.rerank);
-  plan.pool = std::max({plan.explore, plan.keep, options.k});
-  const auto slots = generation.slots();
-  for (const Slot slot : options.entry_slots) {
-    const auto at = std::lower_bound(slots.begin(), slots.end(), slot);
-    if (at != slots.end() && *at == slot) plan.entries.push_back(static_cast<std::uint32_t>(at - slots.begin()));
+
+ private:
+  static constexpr int kMostWider = 2;
+  static constexpr std::uint32_t kMostPool = 16384;
+
+  // A query beyond the coded range is clipped where it is coded. What that takes off all its distances depends on the
+  // row, so where it is more than any row's own error the rows themselves are compared.
+  bool out_of_reach(const LadderPlan& plan) const {
+    const CodeBound& bound = generation_.code_bound();
+    return !plan.ranks_by_codes && !generation_.rotates_codes() && !bound.empty() &&
+           s_.code.clipped() > bound.error(CodeBound::kUnknown - 1);
   }
-  return plan;
-}
+
+  std::size_t walk_codes(const LadderPlan& plan) {
+    WalkScorer score(generation_.codes(), generation_.quantizer(), s_.code, plan.walk_width);
+    return walk_by(score, plan, generation_.codes().walks_coarse() ? 0.5 : 1.0);
+  }
+
+  std::size_t walk_rows(LadderPlan plan) {
+    const RowMatrix& rows = generation_.walked_rows().rows > 0 ? generation_.walked_rows() : generation_.matrix();
+    plan.gap = RowScorer::gap_of_keys(metric_, plan.gap);
+    RowScorer score(rows, metric_, query_.values.data(), plan.walk_width, generation_.largest_norm(),
+                    query_.uneven_rows);
+    return walk_by(score, plan, static_cast<double>(bytes_per_coordinate(rows)));
+  }
+
+  // Returns how many candidates there are.
+  template <class Score>
+  std::size_t walk_by(Score& score, const LadderPlan& plan, double bytes) {
+    const WalkCounters walked = walk_among_living(score, plan, filter_, k_, s_);
+    collect_candidates(generation_, filter_, plan, k_, s_);
+    s_.ordered = std::is_sorted(s_.candidates.begin(), s_.candidates.end(), [](std::uint64_t a, std::uint64_t b) {
+      return candidate_key(a) < candidate_key(b);
+    });
+    answer_.shortlist = std::min<std::size_t>(s_.candidates.size(), plan.keep);
+    answer_.exit_stage =
+        walked.went_on ? "second look" : walked.stopped_by_gap ? "distance gap" : "candidates explored";
+    if (plan.deviations == 0 && s_.candidates.size() > plan.keep) {
+      keep_nearest(s_.candidates, plan.keep);
+      s_.ordered = false;
+    }
+    const std::uint64_t compared =
+        walked.evaluations * score.first_coordinates() + walked.finished * score.rest_coordinates();
+    report_.add({"walk", plan.walk_width, 0, s_.candidates.size(), walked.evaluations, compared, 0, answer_.exit_stage,
+                 static_cast<std::uint64_t>(static_cast<double>(compared) * bytes), walked.features});
+    return s_.candidates.size();
+  }
+
+  // Wider codes of the shortlist, stage by stage.
+  void rescore(const LadderPlan& plan, bool all) {
+    const Quantizer& quantizer = generation_.quantizer();
+    std::uint32_t width = generation_.codes().walks_coarse() ? 0 : plan.walk_width;  // compared by whole codes so far
+    std::size_t least = plan.keep;
+    for (const Stage& stage : plan.rescores) {
+      const std::size_t before = s_.candidates.size();
+      const Band band{width == 0 ? 0 : quantizer.code_length(width), quantizer.code_length(stage.width),
+                      s_.code.base(stage.width) - (width == 0 ? 0 : s_.code.base(width)), width == 0};
+      std::size_t done = before;
+      if (plan.deviations == 0 || all) {
+        s_.ordered = false;
+        add_band(generation_, band, 0, before, s_);
+      } else {
+        done = rescore_while_it_matters(band, least, plan.deviations);
+        s_.candidates.resize(done);
+        s_.ordered = false;
+      }
+      if (plan.deviations == 0) keep_nearest(s_.candidates, stage.shortlist);
+      const std::uint64_t read = static_cast<std::uint64_t>(done) * (stage.width - width);
+      report_.add({"rescore", stage.width, before, s_.candidates.size(), done, read, 0, "shortlist done", read, {}});
+      width = stage.width;
+      least = stage.shortlist;
+    }
+  }
+
+  std::size_t rescore_while_it_matters(const Band& band, std::size_t least, double deviations) {
+    s_.end.start(k_, deviations);
+    return rank_while_it_matters(
+        least, s_, [&](double length) { return key_of_length(length, [](double key) { return key; }); },
+        [&](std::size_t from, std::size_t to) {
+          s_.words.assign(s_.candidates.begin() + static_cast<std::ptrdiff_t>(from),
+                          s_.candidates.begin() + static_cast<std::ptrdiff_t>(to));
+          add_band(generation_, band, from, to, s_);
+          for (std::size_t i = from; i < to; ++i)
+            s_.end.add(length_of(candidate_key(s_.words[i - from])), length_of(candidate_key(s_.candidates[i])));
+        });
+  }
+
+  // Ranks by exact distances. True: all candidates were ranked, and one farther than they are might still matter.
+  bool rank(const LadderPlan& plan) {
+    RowDistance distance(generation_, metric_, query_, generation_.matrix().dim);
+    const std::size_t before = s_.candidates.size();
+    s_.ranked.clear();
+    bool open = false;
+    if (plan.deviations == 0) {
+      keep_nearest(s_.candidates, plan.rerank);
+      measure_exactly(generation_, distance, plan.rank_width, 0, s_.candidates.size(), s_);
+    } else {
+      double farthest = 0;
+      s_.end.start(k_, plan.deviations);
+      const auto estimate = [&](std::uint64_t c) { return length_of(s_.code.distance_of(candidate_key(c))); };
+      const std::size_t ranked = rank_while_it_matters(
+          plan.rerank, s_,
+          [&](double length) {
+            return key_of_length(length, [&](double distance_wanted) { return s_.code.key_of(distance_wanted); });
+          },
+          [&](std::size_t from, std::size_t to) {
+            measure_exactly(generation_, distance, plan.rank_width, from, to, s_);
+            for (std::size_t i = from; i < to; ++i) {
+              const double estimated = estimate(s_.candidates[i]);
+              farthest = std::max(farthest, estimated);
+              s_.end.add(estimated, length_of(s_.ranked[i].distance));
+            }
+          });
+      open = ranked == before && s_.end.horizon() > farthest;
+    }
+    const std::size_t ranked = s_.ranked.size();
+    sort_by_distance(s_.ranked, s_.words);
+    const auto read = static_cast<std::uint64_t>(ranked) * plan.rank_width;
+    report_.add({"rerank", plan.rank_width, before, std::min<std::size_t>(ranked, k_), ranked, read, 0, "shortlist done",
+                 read * bytes_per_coordinate(generation_.matrix()), {}});
+    return open;
+  }
+
+  // Squared distances (and keys of codes, which are proportional to them) as lengths; products stay.
+  double length_of(double squared) const {
+    return metric_ == Metric::dot ? squared : std::sqrt(std::max(0.0, squared));
+  }
+  template <class Back>
+  std::uint64_t key_of_length(double length, const Back& back) const {
+    if (metric_ != Metric::dot && length < 0) return 0;
+    const double key = back(metric_ == Metric::dot ? length : length * length);
+    return key >= 4294967295.0 ? 0xFFFFFFFFu : key <= 0 ? 0 : static_cast<std::uint64_t>(key);
+  }
+
+  const Generation& generation_;
+  Metric metric_;
+  const PreparedQuery& query_;
+  const RowFilter& filter_;
+  std::uint32_t k_;
+  LadderScratch& s_;
+  RowAnswer answer_;
+  Explain report_;
+};
+
+}  // namespace
 
 RowAnswer search_ladder(const Generation& generation, Metric metric, const PreparedQuery& query, const LadderPlan& plan,
                         const RowFilter& filter, std::uint32_t k, bool explain) {
   thread_local LadderScratch scratch;
-  LadderScratch& s = scratch;
-  RowAnswer answer;
-  Explain report(explain, answer.stages);
-
-  s.code.assign(generation.quantizer(), metric, query.coded());
-  WalkScorer score(generation.codes(), generation.quantizer(), s.code, plan.walk_width);
-  const CodeMatrix& codes = generation.codes();
-  const WalkCounters walked = walk_among_living(score, plan, filter, k, s);
-  collect_shortlist(filter, plan.keep, s);
-  answer.shortlist = s.candidates.size();
-  answer.exit_stage = walked.went_on ? "second look" : walked.stopped_by_gap ? "distance gap" : "candidates explored";
-  const std::uint64_t compared =
-      walked.evaluations * score.first_coordinates() + walked.finished * score.rest_coordinates();
-  report.add({"walk", plan.walk_width, 0, s.candidates.size(), walked.evaluations, compared, 0, answer.exit_stage,
-              codes.walks_coarse() ? compared / 2 : compared, walked.features});
-
-  std::uint32_t width = codes.walks_coarse() ? 0 : plan.walk_width;  // coordinates compared by whole codes
-  for (const Stage& stage : plan.rescores) {
-    const std::size_t before = s.candidates.size();
-    if (width == 0)
-      refine(generation, stage, s);
-    else
-      rescore(generation, width, stage, s);
-    const std::uint64_t read = static_cast<std::uint64_t>(before) * (stage.width - width);
-    report.add({"rescore", stage.width, before, s.candidates.size(), before, read, 0, "shortlist done", read, {}});
-    width = stage.width;
-  }
-
-  if (plan.ranks_by_codes) {
-    rank_by_codes(k, s);
-    answer.rows.assign(s.ranked.begin(), s.ranked.end());
-    return answer;
-  }
-  RowDistance distance(generation, metric, query, generation.matrix().dim);
-  const std::size_t before = s.candidates.size();
-  rank_exactly(generation, distance, plan.rank_width, plan.rerank, s);
-  const std::size_t ranked = s.ranked.size();
-  if (s.ranked.size() > k) s.ranked.resize(k);
-  report.add({"rerank",
-              plan.rank_width,
-              before,
-              s.ranked.size(),
-              ranked,
-              static_cast<std::uint64_t>(ranked) * plan.rank_width,
-              0,
-              "shortlist done",
-              static_cast<std::uint64_t>(ranked) * plan.rank_width * bytes_per_coordinate(generation.matrix()),
-              {}});
-  answer.rows.assign(s.ranked.begin(), s.ranked.end());
-  return answer;
+  return LadderSearch(generation, metric, query, filter, k, explain, scratch).run(plan);
 }
 
 }  // namespace nestor::index

@@ -51,13 +51,21 @@ struct LadderPlan {
   std::uint32_t pool = 0;     // candidates the walk keeps
   std::uint32_t explore = 0;  // ... and expands at most (ef)
   float gap = 0;
+  std::uint32_t beam = 1;  // see WalkLimits
   std::uint32_t keep = 0;         // shortlist after the walk
   std::vector<Stage> rescores;    // wider code stages, ascending
   std::uint32_t rerank = 0;       // candidates ranked exactly
+  // 0: shortlists are as long as they say. Else they are the least: a stage goes on while the candidates it has not
+  // measured may matter, by so many standard deviations of what measuring changes (ranking_end.h).
+  double deviations = 0;
+  bool tuned = false;      // the depth is that of a tuning
+  bool extends = false;    // where all candidates of the walk may matter the walk is repeated, wider; at last a scan answers
+  bool by_rows = false;    // the walk compares stored rows
   bool ranks_by_codes = false;    // instead: see SearchOptions::exact_distances
   std::vector<std::uint32_t> entries;  // rows the walk starts from; empty: the graph's own entry
   std::optional<DeferralRule> deferral;
   std::uint32_t hidden = kNoSlot;  // a row to leave out, see WalkLimits
+  std::uint32_t unanswered = kNoSlot;  // a row that is met, but not returned
   double live_share = 1;  // of the generation's rows: limits of the walk count the living
 };
 
@@ -71,6 +79,7 @@ struct RowAnswer {
   std::vector<StageReport> stages;   // when asked for
   std::size_t shortlist = 0;         // allowed candidates of a walk; fewer than it should keep: the filter starved it
   const char* exit_stage = "scan";   // what ended it
+  bool unsure = false;               // more rows may matter than walks are worth: a scan should answer
 };
 
 // Thread-safe.

@@ -28,6 +28,8 @@ double scan_cost(const Generation& generation, std::uint32_t width, const Planne
 // Fits a walk to the filter, and sets plan.exact where a scan is the cheaper way. A walk passes many rows to find an
 // allowed one, and the gap would end it at the k-th of all rows: it goes on until its pool should hold one and a half
 // shortlists of allowed rows. What a caller has set himself stays, and without a filter he gets the walk he asked for.
+// A search that says nothing about its depth scans as well where that takes less than half a millisecond, or where the
+// build found no walk that finds enough.
 void plan_walk_or_scan(LadderPlan& plan, const Generation& generation, const SearchOptions& search,
                        const PlannedQueries& queries);
 

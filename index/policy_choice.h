@@ -1,38 +1,19 @@
 #pragma once
-// The default policy of a generation: how wide a distance gap its walks need for a wanted recall. Real data sets differ
-// by a factor of two in work at equal recall, so a build asks its own rows.
+// The default policy of a generation: how far its walks go for a wanted recall. Real data sets differ by a factor of two
+// in work at equal recall, so a build asks its own rows, or queries where it has some.
 
-#include <cstddef>
-#include <span>
-#include <string>
-#include <vector>
-
-#include "index/generation.h"
-#include "index/tail.h"
+#include "index/default_policy.h"
+#include "index/recall_questions.h"
 
 namespace nestor::index {
 
-// Section "policy" of a generation, little-endian: uint32 version = 1, float32 gap, wanted recall, measured recall.
-struct DefaultPolicy {
-  float gap = 0;
-  float wanted_recall = 0;    // what users were promised nothing of, but the choice aims at
-  float measured_recall = 0;  // recall@10 of rows hidden from their own walk
+// Searches by ever wider gaps, and at last over more candidates, and takes the first of which the lower end of the
+// interval reaches the wanted recall at k = 10 (and the mean all but a hundredth of it at k = 100). Where none does: the
+// cheapest within 0.002 of the best, `reached` unset. REQUIRES: graphs. wanted_recall in (0, 1).
+DefaultPolicy choose_policy(const Generation& generation, const CollectionOptions& options, const DeadSlots& dead,
+                            const RecallQuestions& asked, double wanted_recall, unsigned threads);
 
-  std::vector<std::byte> to_bytes() const;
-  // Throws Error data_loss.
-  static DefaultPolicy from_bytes(std::span<const std::byte> bytes);
-};
-
-struct PolicyChoice {
-  DefaultPolicy policy;
-  std::string reason;  // one sentence, with the figures
-};
-
-// Asks live rows for their neighbours, as if they were not stored themselves, exactly and by the default ladder under
-// ever wider gaps, and takes the first gap that finds enough, or all but 0.002 of what the widest one finds. REQUIRES:
-// graphs. wanted_recall in (0, 1). Cost: one exact scan for kPolicyQueries queries, on `threads` threads.
-inline constexpr std::size_t kPolicyQueries = 128;
-PolicyChoice choose_policy(const Generation& generation, const CollectionOptions& options, const DeadSlots& dead,
-                           double wanted_recall, unsigned threads);
+// Whether walks had to be so wide that a graph of more links is worth its memory.
+bool goes_deep(const DefaultPolicy& policy);
 
 }  // namespace nestor::index

@@ -9,6 +9,18 @@
 #include "index/lanes.h"
 
 namespace nestor::index {
+namespace {
+
+// Squared lengths beyond this overflow float32 where two vectors are compared.
+constexpr double kMostSquares = 1e37;
+
+void check_length(const CollectionOptions& options, double squares, const char* what) {
+  if (options.metric != Metric::cosine && squares > kMostSquares)
+    throw Error(ErrorCode::invalid_argument, std::string("a ") + what + " of length " + std::to_string(std::sqrt(squares)) +
+                                                 " cannot be compared in 32-bit numbers: at most 3.16e18");
+}
+
+}  // namespace
 
 void prepare_vector(const CollectionOptions& options, std::span<const float> in, float* out) {
   if (in.size() != options.dim)
@@ -21,6 +33,7 @@ void prepare_vector(const CollectionOptions& options, std::span<const float> in,
     norm += static_cast<double>(in[j]) * in[j];
     out[j] = in[j];
   }
+  check_length(options, norm, "vector");
   if (options.metric == Metric::cosine) {
     const double inverse = 1.0 / std::sqrt(norm);
     // A vector that is already normalised keeps its bits, so that writing what was read changes nothing. So does a zero
@@ -47,10 +60,10 @@ std::vector<float> query_values(const CollectionOptions& options, std::span<cons
     if (!std::isfinite(query[j]))
       throw Error(ErrorCode::invalid_argument, "query coordinate " + std::to_string(j) + " is not a finite number");
   std::vector<float> values(query.begin(), query.end());
-  if (options.metric != Metric::cosine) return values;
   const double norm =
       lane_sum(values.size(), [&](std::size_t j) { return static_cast<double>(values[j]) * values[j]; });
-  if (!(norm > 0)) return values;  // as near to everything
+  check_length(options, norm, "query");
+  if (options.metric != Metric::cosine || !(norm > 0)) return values;  // no direction: as near to everything
   const double inverse = 1.0 / std::sqrt(norm);
   for (float& x : values) x = static_cast<float>(x * inverse);
   return values;
@@ -74,14 +87,16 @@ PreparedQuery prepare_query(const CollectionOptions& options, const Generation& 
   out.uneven_rows = options.metric == Metric::cosine && options.scalar_type == ScalarType::float16;
   out.values = query_values(options, query);
   out.values.resize(options.dim, 0.0f);
-  if (generation.rotation() != nullptr) {
-    const std::uint32_t ranked = out.width < options.dim ? out.width : 0;
-    const std::size_t coded = generation.quantizer().dim();
-    out.rotated.resize(std::max<std::size_t>({coded, ranked, 1}));
-    if (ranked == 0 && coded > 0)
-      generation.rotate_query(out.values, out.rotated);
-    else
-      generation.rotation()->apply(out.values, out.rotated);
+  const bool ranks_rotated = generation.rotation() != nullptr && out.width < options.dim;
+  if (ranks_rotated) {
+    out.rotated.resize(std::max<std::size_t>(out.width, generation.rotates_codes() ? generation.quantizer().dim() : 0));
+    generation.rotation()->apply(out.values, out.rotated);
+  }
+  if (generation.rotates_codes() && ranks_rotated) {
+    out.turned = out.rotated;
+  } else if (generation.codes_turned()) {
+    out.turned.resize(generation.quantizer().dim());
+    generation.turn(out.values, out.turned);
   }
   return out;
 }

@@ -22,12 +22,13 @@ std::vector<float> query_values(const CollectionOptions& options, std::span<cons
 // A query as a generation sees it.
 struct PreparedQuery {
   std::vector<float> values;   // dim values, normalised for cosine; zeros after the width of a short query
-  std::vector<float> rotated;  // its leading rotated coordinates, as many as codes or ranking need; empty: no rotation
+  std::vector<float> rotated;  // its leading rotated coordinates, as many as ranking needs; empty: it ranks by values
+  std::vector<float> turned;   // as the codes see it; empty: as it is
   std::uint32_t width = 0;     // ranking width
   bool uneven_rows = false;    // cosine over rows of float16, whose rounding leaves them longer or shorter than 1
 
   // What the codes are compared with.
-  const float* coded() const { return rotated.empty() ? values.data() : rotated.data(); }
+  const float* coded() const { return turned.empty() ? values.data() : turned.data(); }
 };
 
 // query: dim values, or exactly one of the collection's widths. Throws Error invalid_argument.

@@ -80,6 +80,29 @@ Moments moments_of(std::span<const float> sample, std::size_t count, std::size_t
   return out;
 }
 
+// The sample without rows a hundred times as long as most, where they are few: one of them would stretch the range of the
+// codes until all others were the same. They are clipped, and known to be (code_bound.h).
+std::vector<float> without_outliers(std::span<const float> sample, std::size_t count, std::size_t dim) {
+  constexpr double kFar = 100, kFew = 0.01;
+  std::vector<double> norms(count);
+  for (std::size_t r = 0; r < count; ++r)
+    for (std::size_t j = 0; j < dim; ++j) {
+      const double x = sample[r * dim + j];
+      norms[r] += x * x;
+    }
+  std::vector<double> ordered = norms;
+  const auto middle = ordered.begin() + static_cast<std::ptrdiff_t>(count / 2);
+  if (count > 0) std::nth_element(ordered.begin(), middle, ordered.end());
+  const double most = count > 0 ? kFar * kFar * *middle : 0;
+  std::vector<float> kept;
+  for (std::size_t r = 0; r < count; ++r)
+    if (norms[r] <= most) kept.insert(kept.end(), sample.begin() + static_cast<std::ptrdiff_t>(r * dim),
+                                      sample.begin() + static_cast<std::ptrdiff_t>((r + 1) * dim));
+  const auto lost = static_cast<double>(count - kept.size() / dim);
+  if (lost > kFew * static_cast<double>(count)) return {sample.begin(), sample.begin() + static_cast<std::ptrdiff_t>(count * dim)};
+  return kept;
+}
+
 }  // namespace
 
 // Calls work(first coordinate, count, code position) for each band and zeroes the padding: plain loops over
@@ -109,11 +132,13 @@ void Quantizer::lay_out(std::span<const std::uint32_t> widths) {
   }
 }
 
-Quantizer Quantizer::learn(std::span<const float> sample, std::size_t count, std::span<const std::uint32_t> widths,
+Quantizer Quantizer::learn(std::span<const float> whole_sample, std::size_t count, std::span<const std::uint32_t> widths,
                            Steps steps) {
   Quantizer out;
   out.lay_out(widths);
   const std::size_t dim = widths.back();
+  const std::vector<float> sample = without_outliers(whole_sample, count, dim);
+  count = sample.size() / dim;
   const Moments moments = moments_of(sample, count, dim);
   out.max_norm_ = count == 0 ? 1.0f : moments.max_norm;
   // What a coordinate's range is measured in. A coordinate that hardly varies keeps a step that a query can take up.
@@ -152,6 +177,16 @@ void Quantizer::encode(const float* row, std::uint8_t* out) const {
       band[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(std::min(std::max(level, 0.0f), kLevels + 0.5f)));
     }
   });
+}
+
+double Quantizer::clipped(const float* row) const {
+  const float step = kLevels + 1.0f;  // half a level on each side is rounding
+  const double squares = lane_sum(dim(), [&](std::size_t j) {
+    const float level = (row[j] - offsets_[j]) / steps_[j];
+    const float beyond = std::max(std::max(-0.5f - level, level - (step - 0.5f)), 0.0f) * steps_[j];
+    return static_cast<double>(beyond) * beyond;
+  });
+  return std::sqrt(squares);
 }
 
 float Quantizer::encode_dot_query(const float* query, std::int8_t* out) const {
@@ -201,10 +236,12 @@ void QueryCode::assign(const Quantizer& quantizer, Metric metric, const float* q
   l2_ = metric == Metric::l2;
   if (l2_) {
     quantizer.encode(query, code_.data());
+    clipped_ = quantizer.clipped(query);
     numerator_ = add_ = 0;
     unit_ = static_cast<double>(quantizer.step(0)) * quantizer.step(0);
     return;
   }
+  clipped_ = 0;
   const float alpha = quantizer.encode_dot_query(query, reinterpret_cast<std::int8_t*>(code_.data()));
   const double unit = alpha;  // dot sums per 1.0 of dot product
   offset_dots_.clear();

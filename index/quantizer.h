@@ -48,6 +48,8 @@ class Quantizer {
   std::size_t code_length(std::uint32_t width) const;
   std::size_t row_length() const { return lengths_.back(); }
 
+  // How far a row lies beyond the range of its codes: the length of what encode() clips.
+  double clipped(const float* row) const;
   // out: row_length() bytes.
   void encode(const float* row, std::uint8_t* out) const;
   // Signed query codes for dot products: round(alpha * q_j * step_j), alpha = 127 / max |q_j step_j|. Returns alpha.
@@ -88,12 +90,16 @@ class QueryCode {
   std::int64_t base(std::uint32_t width) const;
   // The distance (see Metric) that a key over all coded coordinates stands for, with the rounding of both codes.
   float distance_of(std::uint32_t key) const { return static_cast<float>((key - numerator_) * unit_ + add_); }
+  double key_of(double distance) const { return (distance - add_) / unit_ + numerator_; }  // the inverse, not rounded
+  // How far the query lies beyond the range of the codes; 0 but for l2.
+  double clipped() const { return clipped_; }
 
  private:
   std::vector<std::uint8_t> code_;
   bool l2_ = true;
   double numerator_ = 0;             // (bound) in units of the dot sum: a key is that less the product; l2: 0
   double unit_ = 1, add_ = 0;        // from keys to distances
+  double clipped_ = 0;
   // Per width: the sum of q_j * offset_j over the prefix, in units of the dot sum.
   std::vector<std::pair<std::uint32_t, double>> offset_dots_;
 };

@@ -13,9 +13,9 @@ std::uint8_t RowCoder::code(std::span<const float> row, std::uint8_t* code) noex
   const Quantizer& quantizer = generation_->quantizer();
   try {
     const float* coded = row.data();
-    if (generation_->rotation() != nullptr) {
+    if (generation_->codes_turned()) {
       rotated_.resize(quantizer.dim());
-      generation_->rotation()->apply(row, rotated_);
+      generation_->turn(row, rotated_);
       coded = rotated_.data();
     }
     quantizer.encode(coded, code);

@@ -44,7 +44,7 @@ ScanQuery::ScanQuery(const Quantizer& quantizer, const CodeBound& bound, Metric 
   absolute_ = rounding * query_norm_ * bound.norm();
   if (query.uneven_rows) absolute_ += bound.norm_slack();  // | 1 / |x| - 1 | |q.x| is less
   turned_ =
-      query.rotated.empty() ? 0 : rounding * std::sqrt(static_cast<double>(width)) * (query_norm_ + 2 * bound.norm());
+      query.turned.empty() ? 0 : rounding * std::sqrt(static_cast<double>(width)) * (query_norm_ + 2 * bound.norm());
   signed_.assign(quantizer.code_length(static_cast<std::uint32_t>(width)), 0);
   if (product_)
     code_product(quantizer, query.coded(), width);

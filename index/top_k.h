@@ -17,7 +17,7 @@ class TopK {
   explicit TopK(std::size_t k) : k_(k) { kept_.reserve(2 * k + 1); }
 
   void offer(float distance, std::uint32_t number) {
-    if (distance > limit_) return;
+    if (!(distance <= limit_)) return;  // NaN is no distance
     kept_.emplace_back(distance, number);
     if (kept_.size() > 2 * k_) cut();
   }

@@ -80,7 +80,8 @@ float score_from_distance(Metric metric, float distance) {
   switch (metric) {
     case Metric::l2: return std::sqrt(distance > 0 ? distance : 0.0f);
     case Metric::dot: return -distance;
-    case Metric::cosine: return std::clamp(1.0f - distance, -1.0f, 1.0f);  // rounding goes a little beyond
+    case Metric::cosine:  // rounding goes a little beyond; infinity stands for no row
+      return std::isinf(distance) ? -distance : std::clamp(1.0f - distance, -1.0f, 1.0f);
   }
   return distance;
 }

@@ -57,7 +57,7 @@ class ViewSearch {
   // deletions, refuse what is near the query: the nearest allowed rows lie where the walk has not been.
   bool starved(const LadderPlan& plan, const RowAnswer& answer, std::size_t allowed) const {
     const std::size_t wanted = std::min<std::size_t>(search_.k, allowed);
-    if (answer.rows.size() < wanted) return true;
+    if (answer.rows.size() < wanted || answer.unsure) return true;
     return !search_.allowed_slots.empty() && answer.shortlist < std::min<std::size_t>(plan.keep, allowed);
   }
 

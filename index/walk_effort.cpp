@@ -24,9 +24,9 @@ std::vector<float> coded_row(const Generation& generation, std::uint32_t row) {
     kernels().f32_from_f16(reinterpret_cast<const std::uint16_t*>(matrix.row(row)), values.data(), matrix.dim);
   else
     std::memcpy(values.data(), matrix.row(row), matrix.dim * sizeof(float));
-  if (generation.rotation() == nullptr) return values;
+  if (!generation.codes_turned()) return values;
   std::vector<float> rotated(generation.quantizer().dim());
-  generation.rotate_query(values, rotated);
+  generation.turn(values, rotated);
   return rotated;
 }
 

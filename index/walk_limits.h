@@ -20,6 +20,7 @@ struct WalkLimits {
   float gap = 0;               // stop when key(next) > (1 + gap) * key(k-th); 0: never
   const DeferralRule* deferral = nullptr;  // may widen the gap once, when it is reached
   std::uint32_t hidden = kNoSlot;          // a row that the walk does not meet, as if it had never been stored
+  std::uint32_t beam = 1;  // rows that the descent to level 0 keeps, which the walk starts from; 1: greedy
 };
 
 struct WalkCounters {

@@ -49,6 +49,7 @@ Api::Api(storage::Database& database, RequestLimits limits, ApiSurroundings arou
       log_(std::move(around.log)) {
   context_.monitor.set_share(limits.shadow_share);
   context_.log = log_;
+  context_.recovery_folders = std::move(around.recovery_folders);
   database.use_payload_terms(make_payload_terms);
   database.use_build_rule([](const index::Collection& collection, const std::string& attributes) {
     return may_build(attributes, collection);
@@ -126,6 +127,7 @@ Response Api::run_on(const RouteMatch& match, const Request& request, bool on_lo
 }
 
 Response Api::run(const RouteMatch& match, const Request& request) {
+  if (match.route && !match.route->uploaded_part.empty() && !request.upload) return run_in_memory(match, request);
   Response response = run_on(match, request, false);
   gatekeeper_.decorate(request, response);
   return response;
@@ -145,6 +147,30 @@ void Api::finish_errands() {
   std::promise<void> reached;
   while (!context_.errands.submit([&reached] { reached.set_value(); })) std::this_thread::yield();
   reached.get_future().wait();
+}
+
+Api::Upload Api::begin_upload(const RouteMatch& match, const Request& head) const {
+  if (!match.route || match.route->uploaded_part.empty()) return {};
+  try {
+    return {std::make_shared<UploadedPart>(context_.database.scratch_directory(), head.header("Content-Type"),
+                                           match.route->uploaded_part),
+            {}};
+  } catch (const HttpError& error) {
+    return {nullptr, error_response(error, 0)};
+  } catch (const index::Error& error) {
+    log_failure(head, error.what());
+    return {nullptr, error_response(error, 0)};
+  }
+}
+
+// Where no session has put the body on disk.
+Response Api::run_in_memory(const RouteMatch& match, const Request& request) {
+  Upload upload = begin_upload(match, request);
+  if (upload.refused) return *std::move(upload.refused);
+  upload.part->take(request.body);
+  Request with_upload = request;
+  with_upload.upload = upload.part.get();
+  return run(match, with_upload);
 }
 
 Response Api::handle(const Request& request) {

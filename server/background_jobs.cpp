@@ -28,17 +28,20 @@ std::string_view to_string(JobStatus status) {
 }
 
 BackgroundJobs::~BackgroundJobs() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    for (const auto& e : entries_) e->stop = true;
-    changed_.notify_all();
-  }
+  stop();
   if (worker_.joinable()) worker_.join();
+}
+
+void BackgroundJobs::stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  for (const auto& e : entries_) e->stop = true;
+  changed_.notify_all();
 }
 
 std::uint64_t BackgroundJobs::start(JobInput input) {
   const std::lock_guard lock(mutex_);
+  if (stopping_) throw index::Error(index::ErrorCode::unavailable, "the server is stopping");
   if (waiting_.size() >= kMostWaiting)
     throw index::Error(
         index::ErrorCode::resource_exhausted,

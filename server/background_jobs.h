@@ -59,6 +59,8 @@ class BackgroundJobs {
   std::vector<Job> all(JobKind kind, const std::string& collection_name) const;
   // A queued job never runs, a running one stops at its next step. False: no such job, or it is over.
   bool cancel(std::uint64_t id);
+  // Cancels what runs and what waits, and starts nothing any more. Returns at once.
+  void stop();
   // For tests and shutting down: until the job is over. False: no such job.
   bool wait(std::uint64_t id) const;
 

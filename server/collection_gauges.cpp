@@ -110,6 +110,10 @@ std::vector<MetricFamily> CollectionGauges::Collect() const {
                  "Collections that could not be opened",
                  prometheus::MetricType::Gauge,
                  {gauge({}, static_cast<double>(database_.damaged().size()))}});
+  out.push_back({"nestor_collections_waiting",
+                 "Collections that there are not enough open files for",
+                 prometheus::MetricType::Gauge,
+                 {gauge({}, static_cast<double>(database_.waiting().size()))}});
   return out;
 }
 

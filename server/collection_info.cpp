@@ -85,6 +85,19 @@ json echo_indexes(const OpenCollection& target) {
   return out;
 }
 
+// What searches that set nothing find, as it was measured.
+json recall_of(const index::RecallReport& recall) {
+  json out = {{"recall_reached", recall.reached}, {"search_by", recall.scans ? "scan" : "walk"}, {"choice", recall.choice}};
+  if (!recall.remedy.empty()) out["remedy"] = recall.remedy;
+  if (recall.wanted == 0) return out;  // nothing was measured
+  out["wanted_recall"] = recall.wanted;
+  out["measured_recall"] = recall.measured;
+  out["measured_recall_interval"] = {recall.low, recall.high};
+  out["questions"] = recall.questions;
+  out["asked"] = recall.asked_queries ? "queries" : "rows";
+  return out;
+}
+
 json warnings(const json& creation) {
   json out = json::array();
   for (const std::string& text : settings_without_effect(creation)) out.push_back({{"message", text}});
@@ -140,7 +153,9 @@ std::string info_json(const OpenCollection& target, const std::string& attribute
   json out;
   const std::string& trouble = info.read_only_because;
   out["status"] = busy || !trouble.empty() ? "yellow" : "green";
-  if (trouble.empty())
+  if (trouble.empty() && !info.recall.reached)
+    out["optimizer_status"]["error"] = info.recall.choice + "; what helps: " + info.recall.remedy;
+  else if (trouble.empty())
     out["optimizer_status"] = "ok";
   else
     out["optimizer_status"]["error"] = "read-only for now: " + trouble;
@@ -149,6 +164,7 @@ std::string info_json(const OpenCollection& target, const std::string& attribute
   out["points_count"] = info.points;
   out["segments_count"] = std::max(segments, 1);
   out["config"] = collection_config(info.options, attributes);
+  out["config"]["recall"] = recall_of(info.recall);
   out["payload_schema"] = echo_indexes(target);
   return out.dump();
 }

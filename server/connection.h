@@ -6,7 +6,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
+#include <memory>
 #include <optional>
+#include <utility>
 
 namespace nestor::server {
 
@@ -18,9 +20,10 @@ class Connection {
  public:
   using Code = boost::system::error_code;
 
-  // tls: null for plain HTTP; must outlive the connection.
-  Connection(LoopSocket socket, boost::asio::ssl::context* tls) : socket_(std::move(socket)) {
-    if (tls) tls_.emplace(socket_, *tls);
+  // tls: null for plain HTTP.
+  Connection(LoopSocket socket, std::shared_ptr<boost::asio::ssl::context> tls)
+      : socket_(std::move(socket)), context_(std::move(tls)) {
+    if (context_) tls_.emplace(socket_, *context_);
   }
 
   LoopSocket& socket() { return socket_; }
@@ -53,6 +56,7 @@ class Connection {
 
  private:
   LoopSocket socket_;
+  std::shared_ptr<boost::asio::ssl::context> context_;
   std::optional<boost::asio::ssl::stream<LoopSocket&>> tls_;
 };
 

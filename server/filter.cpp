@@ -52,7 +52,11 @@ class Evaluation {
   }
   bool operator()(const ValuesCount& c) const {
     const auto values = values_at(c.key, payload_);
-    if (values.empty()) return c.bounds.hold(0);
+    if (values.empty() || !c.each_by_itself()) {
+      std::uint64_t count = 0;
+      for (const JsonValue& value : values) count += count_of(value);
+      return c.bounds.hold(count);
+    }
     return std::any_of(values.begin(), values.end(), [&](const JsonValue& v) { return c.bounds.hold(count_of(v)); });
   }
   bool operator()(const IsEmpty& c) const {

@@ -50,11 +50,13 @@ struct DatetimeRange {
   FieldPath key;
   Bounds<std::int64_t> bounds;  // microseconds, see parse_datetime
 };
-// How many elements a list has; any other value counts 1, null or nothing 0. Of several values (a path with "[]") one
-// whose own count fits is enough.
+// How many elements a list has; any other value counts 1, null or nothing 0. "a[]" counts as "a" does, all elements
+// together; of several values at a key ("a[].b") one whose own count fits is enough.
 struct ValuesCount {
   FieldPath key;
   Bounds<std::uint64_t> bounds;
+
+  bool each_by_itself() const { return key.steps.back().kind == FieldPath::Kind::key; }
 };
 // Nothing there, null, or a list without elements.
 struct IsEmpty {

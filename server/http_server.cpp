@@ -70,6 +70,8 @@ void check_config(const ServerConfig& config) {
   if (!config.access.api_key.empty() && config.access.api_key == config.access.read_only_api_key)
     refuse("api_key and read_only_api_key are the same");
   if (config.tls.wanted()) make_tls_context(config.tls);
+  for (const std::string& folder : config.recovery_folders)
+    if (!folder.starts_with('/')) refuse("snapshots.folders: \"" + folder + "\" is not an absolute path");
   const ConnectionLimits& limits = config.connection;
   if (limits.body_bytes > std::size_t{1} << 30) refuse("limits.body_bytes is more than 1 GiB");
   if (limits.header_bytes > 32 << 10) refuse("limits.header_bytes is more than 32 KiB");
@@ -82,7 +84,6 @@ struct HttpServer::Impl {
   ServerConfig config;
   Log log;
   Api api;
-  std::optional<asio::ssl::context> tls;
   std::optional<Workshop> workshop;
   std::vector<std::unique_ptr<SessionLoop>> loops;
   std::optional<Acceptor> acceptor;  // lives on the first loop
@@ -98,7 +99,9 @@ struct HttpServer::Impl {
   Impl(storage::Database& database, ServerConfig given, Log given_log)
       : config(std::move(given)),
         log(std::move(given_log)),
-        api(database, config.request, {config.access, log, config.data_directory}) {}
+        api(database, config.request,
+            {config.access, log, config.data_directory,
+             {config.recovery_folders.begin(), config.recovery_folders.end()}}) {}
 
   void open();
   void accept();
@@ -166,11 +169,10 @@ void HttpServer::start() {
   Impl& impl = *impl_;
   const ServerConfig& config = impl.config;
   check_config(config);
-  if (config.tls.wanted()) impl.tls.emplace(make_tls_context(config.tls));
   impl.readers.emplace(worker_count(config.read_workers), config.connection.queued_requests);
   impl.writers.emplace(worker_count(config.write_workers), config.connection.queued_requests);
   impl.workshop.emplace(impl.api, config.connection, *impl.readers, *impl.writers);
-  impl.workshop->tls = impl.tls ? &*impl.tls : nullptr;
+  read_certificates();
   impl.workshop->access_log = config.access_log;
   for (unsigned i = 0; i < worker_count(config.io_threads); ++i)
     impl.loops.push_back(std::make_unique<SessionLoop>(*impl.workshop));
@@ -187,12 +189,18 @@ void HttpServer::start() {
 
 std::uint16_t HttpServer::port() const { return impl_->port; }
 std::string HttpServer::address() const { return impl_->address; }
-std::string HttpServer::url() const { return (impl_->tls ? "https://" : "http://") + impl_->address; }
+std::string HttpServer::url() const { return (impl_->config.tls.wanted() ? "https://" : "http://") + impl_->address; }
+
+void HttpServer::read_certificates() {
+  Impl& impl = *impl_;
+  if (!impl.config.tls.wanted()) return;
+  impl.workshop->tls.set(std::make_shared<asio::ssl::context>(make_tls_context(impl.config.tls)));
+}
 
 void HttpServer::request_stop() {
   if (!impl_->acceptor) return;  // never started
   std::call_once(impl_->stop_once, [this] {
-    impl_->api.set_ready(false);
+    impl_->api.begin_stop();
     impl_->stop_accepting();
   });
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/access_log.h"
 #include "server/gatekeeper.h"
@@ -21,6 +22,8 @@ struct ServerConfig {
   unsigned read_workers = 0;       // run queries and reads; 0: one per core
   unsigned write_workers = 2;      // run writes; a collection has one writer at a time
   std::string data_directory;      // the database's, for metrics; empty: the disk is not measured
+  // Further folders that snapshots may be recovered from, beside the database's own.
+  std::vector<std::string> recovery_folders;
   AccessPolicy access;
   bool allow_exposed = false;  // listen beyond this machine without any key
   TlsFiles tls;
@@ -51,7 +54,11 @@ class HttpServer {
   std::string address() const;  // "127.0.0.1:6333", "[::1]:6333"
   std::string url() const;      // "http://127.0.0.1:6333"
 
-  // Stops accepting, lets requests in flight finish (at most drain_timeout), closes. Returns at once.
+  // Reads the TLS files again, for connections to come; nothing happens without TLS. REQUIRES start(). Throws Error: the
+  // files do not fit, those of before stay in use.
+  void read_certificates();
+
+  // Stops accepting, cancels calibrations and tunings, lets requests in flight finish (at most drain_timeout), closes. Returns at once.
   void request_stop();
   // After request_stop(): cuts every connection now.
   void abort();

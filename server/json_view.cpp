@@ -5,6 +5,7 @@
 
 #include "index/json_text.h"
 #include "server/json_parser.h"
+#include "server/json_writer.h"
 #include "server/protocol.h"
 
 namespace nestor::server {
@@ -133,6 +134,18 @@ std::string JsonValue::describe() const {
     case JsonKind::object: return "an object";
   }
   return "a value";
+}
+
+std::optional<std::string> canonical_scalar(const JsonValue& value) {
+  if (value.is_boolean()) return std::string(value.text());
+  if (value.is_number()) {
+    if (value.text().find_first_of(".eE") != std::string_view::npos) return std::nullopt;
+    return value.text() == "-0" ? "0" : std::string(value.text());
+  }
+  if (!value.is_string()) return std::nullopt;
+  std::string text;
+  append_string(text, *value.as_string());
+  return text;
 }
 
 }  // namespace nestor::server

@@ -86,16 +86,4 @@ void append_id(std::string& out, const index::PointId& id) {
   out += '"';
 }
 
-std::optional<std::string> canonical_scalar(const JsonValue& value) {
-  if (value.is_boolean()) return std::string(value.text());
-  if (value.is_number()) {
-    if (value.text().find_first_of(".eE") != std::string_view::npos) return std::nullopt;
-    return value.text() == "-0" ? "0" : std::string(value.text());
-  }
-  if (!value.is_string()) return std::nullopt;
-  std::string text;
-  append_string(text, *value.as_string());
-  return text;
-}
-
 }  // namespace nestor::server

@@ -9,13 +9,14 @@ namespace nestor::server {
 // Of a connection. Exceeding one is answered by the session, before any handler runs.
 struct ConnectionLimits {
   std::size_t body_bytes = std::size_t{32} << 20;      // 413; at most 1 GiB
+  std::size_t upload_bytes = std::size_t{64} << 30;    // 413; of snapshots, which go to disk as they arrive
   std::size_t header_bytes = std::size_t{16} << 10;    // 431; start line and fields together
   std::size_t target_bytes = std::size_t{8} << 10;     // 414; path and query string
   std::size_t connections = 1024;                      // beyond: health checks are answered, the rest gets 503
   std::size_t queued_requests = 1024;                  // waiting for a worker, per kind of work; beyond: 503
   std::chrono::milliseconds idle_timeout{75'000};      // between requests: closed silently
   std::chrono::milliseconds header_timeout{10'000};    // first byte of a request to the end of its header: 408
-  std::chrono::milliseconds receive_timeout{60'000};   // first byte to last byte of one request: 408
+  std::chrono::milliseconds receive_timeout{60'000};   // first byte to last byte of one request; uploads: silence: 408
   std::chrono::milliseconds request_timeout{300'000};  // from there to its answer: 408; `timeout` of a request cuts it
   std::chrono::milliseconds send_timeout{60'000};      // one answer: closed
   std::chrono::milliseconds drain_timeout{10'000};     // stopping: what still runs then is cut

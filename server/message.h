@@ -8,6 +8,8 @@
 
 namespace nestor::server {
 
+class UploadedPart;
+
 // Views into the connection's memory; valid until the answer has been made.
 struct Request {
   std::string_view method;
@@ -15,6 +17,7 @@ struct Request {
   std::string_view body;
   std::vector<std::pair<std::string_view, std::string_view>> headers;
   std::string_view id = {};  // of this request, for logs; empty in tests
+  UploadedPart* upload = nullptr;  // in place of the body, for routes that say so
 
   // First header of that name, any case; empty when there is none.
   std::string_view header(std::string_view name) const;

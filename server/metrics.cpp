@@ -97,6 +97,8 @@ struct Metrics::Impl {
     gauges("nestor_build_info", "Always 1").Add({{"version", NESTOR_VERSION}}).Set(1);
     gauges("process_start_time_seconds", "Since the epoch").Add({}).Set(static_cast<double>(started));
     resident = &gauges("process_resident_memory_bytes", "Memory in use").Add({});
+    private_memory =
+        &gauges("process_private_memory_bytes", "Of it, what is not pages of mapped files").Add({});
     virtual_memory = &gauges("process_virtual_memory_bytes", "Address space in use").Add({});
     files = &gauges("process_open_fds", "Open files and connections").Add({});
     cpu = &counters("process_cpu_seconds_total", "Processor time used").Add({});
@@ -172,7 +174,7 @@ struct Metrics::Impl {
   Family<Counter>&stage_coordinates, &stage_distances;
   Counter *received = nullptr, *sent = nullptr, *accepted = nullptr, *refused = nullptr, *evicted = nullptr,
           *cpu = nullptr;
-  Gauge *open = nullptr, *resident = nullptr, *virtual_memory = nullptr, *files = nullptr;
+  Gauge *open = nullptr, *resident = nullptr, *private_memory = nullptr, *virtual_memory = nullptr, *files = nullptr;
   std::atomic<std::uint32_t> searches{0};
 
   mutable std::shared_mutex mutex;
@@ -214,6 +216,7 @@ void Metrics::count_stages(std::span<const index::StageReport> stages) {
 std::string Metrics::text() const {
   const ProcessUsage usage = process_usage();
   impl_->resident->Set(static_cast<double>(usage.resident_bytes));
+  impl_->private_memory->Set(static_cast<double>(usage.private_bytes()));
   impl_->virtual_memory->Set(static_cast<double>(usage.virtual_bytes));
   impl_->files->Set(static_cast<double>(usage.open_files));
   impl_->cpu->Increment(usage.cpu_seconds - impl_->cpu->Value());  // ignored when another scrape was faster
@@ -232,7 +235,10 @@ std::string Metrics::telemetry() const {
   out += "},\"collections\":{\"number_of_collections\":";
   append_unsigned(out, impl_->database.collection_names().size());
   out += "},\"cluster\":{\"enabled\":false},\"memory\":{\"resident_bytes\":";
-  append_unsigned(out, process_usage().resident_bytes);
+  const ProcessUsage usage = process_usage();
+  append_unsigned(out, usage.resident_bytes);
+  out += ",\"private_bytes\":";
+  append_unsigned(out, usage.private_bytes());
   out += "},\"requests\":{\"rest\":{\"responses\":{";
   const std::shared_lock lock(impl_->mutex);
   bool first_row = true;

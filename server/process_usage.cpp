@@ -11,10 +11,11 @@ namespace nestor::server {
 ProcessUsage process_usage() {
   ProcessUsage usage;
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  std::uint64_t size = 0, resident = 0;
-  if (std::ifstream("/proc/self/statm") >> size >> resident) {
+  std::uint64_t size = 0, resident = 0, shared = 0;
+  if (std::ifstream("/proc/self/statm") >> size >> resident >> shared) {
     usage.virtual_bytes = size * page;
     usage.resident_bytes = resident * page;
+    usage.mapped_bytes = shared * page;
   }
   std::error_code error;
   for (auto entry = std::filesystem::directory_iterator("/proc/self/fd", error);

@@ -17,6 +17,13 @@ class QueryReader {
   QueryNode discover(const JsonValue& body);
 
  private:
+  // How a vector may be written: with all coordinates, or also as a prefix of them.
+  struct Form {
+    bool whole = true;
+    std::size_t width = 0;           // that the query states; 0: none
+    std::optional<PackedType> type;  // of a base64 string, where the query states it
+  };
+
   QueryNode common(const JsonValue& body) const;
   QueryNode older(const JsonValue& body) const;
   void read_prefetches(const JsonValue& body, QueryNode& node);
@@ -30,12 +37,6 @@ class QueryReader {
   void read_pairs(const JsonValue& value, ExamplesQuery& query) const;
   FusionQuery reciprocal_rank_fusion(const JsonValue& object) const;
 
-  // How a vector may be written: with all coordinates, or also as a prefix of them.
-  struct Form {
-    bool whole = true;
-    std::size_t width = 0;           // that the query states; 0: none
-    std::optional<PackedType> type;  // of a base64 string, where the query states it
-  };
   static Form prefix_form(const JsonValue& body, const QueryNode& node);
   VectorInput vector_input(const JsonValue& value, std::string_view where, const Form& form) const;
   std::vector<VectorInput> examples(const JsonValue& object, std::string_view name) const;

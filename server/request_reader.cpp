@@ -2,6 +2,7 @@
 
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/rfc7230.hpp>
+#include <limits>
 
 namespace nestor::server {
 namespace {
@@ -23,15 +24,29 @@ RequestReader::RequestReader(const ConnectionLimits& limits) : limits_(limits) {
 
 void RequestReader::next() {
   if (parser_) {
-    spare_body_ = std::move(parser_->get().body());
+    spare_body_ = std::move(parser_->get().body().text);
     if (spare_body_.capacity() > kSpareBytes) spare_body_ = {};
     spare_body_.clear();
   }
-  parser_.emplace(std::piecewise_construct, std::make_tuple(std::move(spare_body_)));
-  parser_->eager(true);
+  parser_.emplace(std::piecewise_construct, std::make_tuple(RequestBody::value_type{std::move(spare_body_)}));
+  parser_->eager(false);  // up to the head: it tells how long a body may be, and where it goes
   parser_->header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
-  parser_->body_limit(limits_.body_bytes);
+  parser_->body_limit(std::numeric_limits<std::uint64_t>::max());
   head_said_ = false;
+  body_begun_ = false;
+  body_limit_ = limits_.body_bytes;
+}
+
+void RequestReader::receive_into(UploadedPart& upload, std::size_t limit) {
+  parser_->get().body().upload = &upload;
+  body_limit_ = limit;
+}
+
+bool RequestReader::begin_body() {
+  body_begun_ = true;
+  parser_->eager(true);
+  parser_->body_limit(body_limit_);
+  return parser_->content_length().value_or(0) <= body_limit_;
 }
 
 boost::asio::mutable_buffer RequestReader::prepare() { return buffer_.prepare(kBufferBytes - buffer_.size()); }
@@ -43,7 +58,7 @@ RequestReader::Progress RequestReader::refuse(int status, std::string message) {
 
 RequestReader::Progress RequestReader::refuse_malformed(const Code& error) {
   if (error == http::error::body_limit)
-    return refuse(413, "Bad request: the body is larger than " + std::to_string(limits_.body_bytes) + " bytes");
+    return refuse(413, "Bad request: the body is larger than " + std::to_string(body_limit_) + " bytes");
   if (error == http::error::header_limit)
     return refuse(431, "Bad request: the headers are larger than " + std::to_string(limits_.header_bytes) + " bytes");
   return refuse(400, "Bad request: malformed HTTP request: " + error.message());
@@ -68,6 +83,7 @@ RequestReader::Progress RequestReader::check_head() {
 }
 
 RequestReader::Progress RequestReader::advance() {
+  if (head_said_ && !body_begun_ && !begin_body()) return refuse_malformed(http::error::body_limit);
   while (buffer_.size() > 0 && !parser_->is_done()) {
     if (parser_->is_header_done() && !head_said_) break;
     Code error;

@@ -4,12 +4,12 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <optional>
 #include <string>
 
 #include "server/limits.h"
 #include "server/message.h"
+#include "server/request_body.h"
 
 namespace nestor::server {
 
@@ -34,6 +34,8 @@ class RequestReader {
   boost::asio::mutable_buffer prepare();
   void commit(std::size_t bytes) { buffer_.commit(bytes); }
   Progress advance();
+  // After the head: where the body goes in place of memory, and how large it may be. Must outlive the request.
+  void receive_into(UploadedPart& upload, std::size_t limit);
   // Forgets the request and keeps what was sent after it.
   void next();
   void discard_all() { buffer_.consume(buffer_.size()); }
@@ -48,21 +50,24 @@ class RequestReader {
 
   // Views into this reader, valid until next(). The body once it is complete.
   void read_head(Request& request) const;
-  std::string_view body() const { return parser_->get().body(); }
+  std::string_view body() const { return parser_->get().body().text; }
 
  private:
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using Parser = boost::beast::http::request_parser<RequestBody>;
   using Code = boost::system::error_code;
 
   Progress refuse(int status, std::string message);
   Progress refuse_malformed(const Code& error);
   Progress check_head();
+  bool begin_body();  // false: it is too long
 
   const ConnectionLimits& limits_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
   std::string spare_body_;  // memory of the last request's body, used again
   bool head_said_ = false;
+  bool body_begun_ = false;
+  std::size_t body_limit_ = 0;
   Fault fault_;
 };
 

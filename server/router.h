@@ -53,6 +53,8 @@ struct Route {
   bool enveloped = true;
   Handler handler;
   std::optional<Access> access = {};  // default: read for GET and in the lanes of reads, else write
+  // The body is a form of which this part goes to disk as it arrives, see Request::upload. Empty: none.
+  std::string uploaded_part = {};
 
   Access needed_access() const {
     const bool reads = method == "GET" || lane == Lane::read || lane == Lane::short_read;

@@ -7,7 +7,15 @@
 
 namespace nestor::server {
 
-void run_until_signal(HttpServer& server, const std::function<void()>& on_started) {
+namespace {
+
+void call(const std::function<void()>& hook) {
+  if (hook) hook();
+}
+
+}  // namespace
+
+void run_until_signal(HttpServer& server, const SignalHooks& hooks) {
   namespace asio = boost::asio;
   asio::io_context context(1);
   // Before the server starts, so that no signal is lost between the two.
@@ -15,14 +23,24 @@ void run_until_signal(HttpServer& server, const std::function<void()>& on_starte
   signals.async_wait([&](const boost::system::error_code& error, int) {
     if (error) return;
     server.request_stop();
+    call(hooks.on_stop);
     signals.async_wait([&](const boost::system::error_code& again, int) {
       if (!again) server.abort();
     });
   });
+  asio::signal_set hangups(context, SIGHUP);
+  std::function<void()> await_hangup = [&] {
+    hangups.async_wait([&](const boost::system::error_code& error, int) {
+      if (error) return;
+      call(hooks.on_hangup);
+      await_hangup();
+    });
+  };
+  await_hangup();
   server.start();
   std::thread listener([&context] { context.run(); });
   try {
-    if (on_started) on_started();
+    call(hooks.on_started);
   } catch (...) {
     server.stop();
     context.stop();

@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 
 #include "server/protocol.h"
 #include "server/request_id.h"
@@ -52,7 +53,7 @@ bool is_plain_http(const boost::system::error_code& error) {
 }  // namespace
 
 Session::Session(LoopSocket socket, SessionLoop& loop, bool health_only)
-    : connection_(std::move(socket), loop.workshop().tls),
+    : connection_(std::move(socket), loop.workshop().tls.get()),
       loop_(loop),
       limits_(loop.workshop().limits),
       health_only_(health_only),
@@ -86,6 +87,7 @@ void Session::next_request() {
   response_ = {};
   request_ = {};
   match_ = {};
+  upload_.reset();
   id_.clear();
   continue_sent_ = false;
   if (reader_.buffered() > 0) {  // a pipelined request is there already
@@ -123,6 +125,7 @@ void Session::on_read(Code error, std::size_t bytes) {
   }
   if (error) return close();
   reader_.commit(bytes);
+  if (upload_) deadline_ = std::chrono::steady_clock::now() + limits_.receive_timeout;  // it may take long, not stand still
   if (state_ == State::idle) {
     set_state(State::receiving,
               health_only_ ? std::min(kHealthTimeout, limits_.header_timeout) : limits_.header_timeout);
@@ -139,7 +142,30 @@ void Session::advance() {
     case RequestReader::Progress::more: break;
   }
   if (!continue_sent_ && reader_.expects_continue()) return send_continue();
+  if (upload_ && upload_->is_full()) return store_upload();
   read();
+}
+
+// A worker waits for the disk, and the sender for the worker.
+void Session::store_upload() {
+  const bool accepted = loop_.workshop().writers.submit([self = shared_from_this()]() mutable {
+    std::optional<Response> failure;
+    try {
+      self->upload_->store();
+    } catch (const index::Error& error) {
+      failure = error_response(error, 0);
+    }
+    auto& loop = self->loop_.context();
+    asio::post(loop, [self = std::move(self), failure = std::move(failure)]() mutable {
+      if (self->state_ != State::receiving) return;
+      if (!failure) return self->read();
+      self->close_after_ = self->unread_ = true;
+      self->send(*std::move(failure));
+    });
+  });
+  if (accepted) return;
+  close_after_ = unread_ = true;
+  refuse_overload("Service unavailable: too many requests are waiting");
 }
 
 // Everything that can be said without the body, before a stranger may send one.
@@ -156,11 +182,25 @@ void Session::take_head() {
   if (health_only_ && match_.lane() != Lane::inline_)
     return refuse_overload("Service unavailable: too many connections");
   if (auto stopped = loop_.workshop().api.admit(match_, request_)) {
-    if (unread_) close_after_ = true;
+    leave_body();
     return send(*std::move(stopped));
   }
+  Api::Upload upload = loop_.workshop().api.begin_upload(match_, request_);
+  if (upload.refused) {
+    leave_body();
+    return send(*std::move(upload.refused));
+  }
+  upload_ = std::move(upload.part);
+  if (upload_) reader_.receive_into(*upload_, limits_.upload_bytes);
   unread_ = false;
   advance();
+}
+
+// Of a request that is answered by its head alone: a body that has come whole is passed over, for any other the
+// connection ends.
+void Session::leave_body() {
+  unread_ = unread_ && reader_.advance() != RequestReader::Progress::complete;
+  if (unread_) close_after_ = true;
 }
 
 void Session::choose_id() {
@@ -198,6 +238,7 @@ std::chrono::milliseconds Session::answer_timeout() const {
 void Session::dispatch() {
   set_state(State::working, answer_timeout());
   request_.body = reader_.body();
+  request_.upload = upload_.get();
   Workshop& workshop = loop_.workshop();
   switch (match_.lane()) {
     case Lane::inline_: return send(workshop.api.run(match_, request_));
@@ -320,8 +361,9 @@ void Session::write_plain(std::string_view body) {
 void Session::report() {
   const Workshop& workshop = loop_.workshop();
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - received_;
+  const std::size_t request_bytes = upload_ ? upload_->received() : request_.body.size();
   workshop.api.metrics().count_request(
-      {match_.route, response_.status, request_.body.size(), response_.body.size(), taken.count()});
+      {match_.route, response_.status, request_bytes, response_.body.size(), taken.count()});
   if (!workshop.access_log) return;
   AccessEntry entry;
   entry.peer = peer_;
@@ -331,7 +373,7 @@ void Session::report() {
   entry.user_agent = request_.header("User-Agent");
   entry.id = id_;
   entry.status = response_.status;
-  entry.request_bytes = request_.body.size();
+  entry.request_bytes = request_bytes;
   entry.response_bytes = response_.body.size();
   entry.seconds = taken.count();
   workshop.access_log(entry);

@@ -40,8 +40,10 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_read(Code error, std::size_t bytes);
   void advance();
   void take_head();
+  void leave_body();
   void choose_id();
   void send_continue();
+  void store_upload();
   void dispatch();
   void work(WorkerPool& pool);
   void answer_late();
@@ -79,6 +81,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Request request_;
   std::string id_;
   RouteMatch match_;
+  std::shared_ptr<UploadedPart> upload_;
   Response response_;
   std::string head_;
   std::string peer_;

@@ -15,6 +15,7 @@
 #include "server/api.h"
 #include "server/connection.h"
 #include "server/limits.h"
+#include "server/tls.h"
 #include "server/worker_pool.h"
 
 namespace nestor::server {
@@ -34,8 +35,8 @@ struct Workshop {
   const ConnectionLimits& limits;
   WorkerPool& readers;
   WorkerPool& writers;
-  boost::asio::ssl::context* tls = nullptr;  // null: plain HTTP
-  AccessSink access_log;                     // empty: none
+  SharedTls tls;
+  AccessSink access_log;  // empty: none
   std::atomic<std::size_t> connections{0};
 };
 

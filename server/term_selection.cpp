@@ -68,8 +68,8 @@ class Evaluation {
   }
   Selected operator()(const ValuesCount& c) const {
     const Field* field = find(c.key);
-    // The index counts what stands at a path together, the filter each value by itself.
-    if (!field || leads_to_several(c.key)) return unknown();
+    // The index counts what stands at a path together.
+    if (!field || (c.each_by_itself() && leads_to_several(c.key))) return unknown();
     Selected found = nothing();
     SlotBits counted(live_.size());
     terms_.scan(field->number, kCountTerms, after(std::string(kCountTerms)), [&](std::string_view term, index::Slot slot) {

@@ -35,6 +35,7 @@ std::string decoded(const JsonValue& value, std::string_view where) {
 }
 
 std::size_t decoded_length(std::size_t bytes, std::string_view where, PackedLengths lengths) {
+  if (bytes != 0 && bytes == 4 * lengths.width) return lengths.width;  // what the query states goes first
   if (bytes != 0 && bytes == 2 * lengths.dim) return lengths.dim;
   if (bytes != 0 && bytes == 2 * lengths.width) return lengths.width;
   if (bytes == 0 || bytes % 4 != 0)

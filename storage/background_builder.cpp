@@ -6,17 +6,26 @@
 #include <utility>
 
 namespace nestor::storage {
+namespace {
+
+struct Stopped {};
+
+}  // namespace
 
 BackgroundBuilder::BackgroundBuilder(std::function<Collections()> list, Options options)
     : list_(std::move(list)), options_(std::move(options)), thread_([this] { run(); }) {}
 
 BackgroundBuilder::~BackgroundBuilder() {
+  request_stop();
+  thread_.join();
+}
+
+void BackgroundBuilder::request_stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();
-  thread_.join();
 }
 
 bool BackgroundBuilder::stopping() {
@@ -52,6 +61,9 @@ void BackgroundBuilder::build(index::Collection& collection) {
   try {
     index::BuildOptions options;
     options.threads = options_.threads;
+    options.progress = [this](const index::BuildProgress&) {
+      if (stopping()) throw Stopped{};
+    };
     const index::BuildReport report = collection.maintain(options);
     char text[128];
     std::snprintf(text, sizeof text, "%s a generation of %llu rows (%.1f MB) in %.2f s", report.kind.c_str(),
@@ -59,6 +71,8 @@ void BackgroundBuilder::build(index::Collection& collection) {
                   report.seconds);
     options_.log("collection " + name + ": " + text);
     pauses_.erase(name);
+  } catch (const Stopped&) {
+    options_.log("collection " + name + ": building a generation was stopped; the next start begins it anew");
   } catch (const std::exception& error) {
     if (!still_listed(collection)) return;  // deleted meanwhile, and its directory with it
     Pause& pause = pauses_[name];

@@ -15,7 +15,7 @@
 
 namespace nestor::storage {
 
-// Thread-safe. The destructor waits for a build under way; there is one at most.
+// Thread-safe. The destructor ends a build under way, of which there is one at most, at its next report of progress.
 class BackgroundBuilder {
  public:
   using Collections = std::vector<std::shared_ptr<index::Collection>>;
@@ -32,6 +32,8 @@ class BackgroundBuilder {
   ~BackgroundBuilder();
   BackgroundBuilder(const BackgroundBuilder&) = delete;
   BackgroundBuilder& operator=(const BackgroundBuilder&) = delete;
+
+  void request_stop();
 
  private:
   using Clock = std::chrono::steady_clock;

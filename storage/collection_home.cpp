@@ -57,9 +57,10 @@ void CollectionHome::rename_export(const fs::path& directory) {
                                      std::string(kGenerationsPrefix) + digits}));
 }
 
-CollectionHome::CollectionHome(const fs::path& directory, std::shared_ptr<StoreResources> resources, const Log& log)
+CollectionHome::CollectionHome(const fs::path& directory, std::shared_ptr<StoreResources> resources, const Log& log,
+                               RocksStore::Log rows)
     : path_(directory), resources_(std::move(resources)), directory_(directory), names_(find_names(log)) {
-  records_ = RocksStore::open(path_ / names_.rocks, resources_);
+  records_ = RocksStore::open(path_ / names_.rocks, resources_, rows);
   generations_ = std::make_shared<GenerationDirectory>(path_ / names_.generations, resources_->residency);
 }
 
@@ -127,7 +128,7 @@ class CollectionHome::Successor final : public index::StoreSuccessor {
   Successor(std::shared_ptr<CollectionHome> home, Names names)
       : home_(std::move(home)),
         names_(std::move(names)),
-        rows_(RocksStore::open(home_->path_ / names_.rocks, home_->resources_)),
+        rows_(RocksStore::open(home_->path_ / names_.rocks, home_->resources_, RocksStore::Log::new_and_synced)),
         graphs_(std::make_shared<GenerationDirectory>(home_->path_ / names_.generations,
                                                       home_->resources_->residency)) {}
   ~Successor() override {

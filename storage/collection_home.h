@@ -41,7 +41,9 @@ class CollectionHome : public PayloadIndexes, public std::enable_shared_from_thi
   static void rename_export(const std::filesystem::path& directory);
 
   // Opens the pair in force. Throws Error, data_loss when it cannot tell.
-  CollectionHome(const std::filesystem::path& directory, std::shared_ptr<StoreResources> resources, const Log& log);
+  // rows: of a directory that create() has just made, RocksStore::Log::new_and_synced.
+  CollectionHome(const std::filesystem::path& directory, std::shared_ptr<StoreResources> resources, const Log& log,
+                 RocksStore::Log rows = RocksStore::Log::unknown);
 
   // Removes what a crash left beside the pair in force. Only while nobody can hold an older pair: at the start.
   void remove_leftovers() const;

@@ -1,8 +1,11 @@
 #include "storage/database.h"
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
 #include <utility>
+
+#include "index/parallel.h"
 
 #include "storage/database_impl.h"
 
@@ -13,10 +16,16 @@ void empty_directory(const fs::path& path) {
   for (const std::string& entry : Directory(path).files()) remove_tree(path / entry);
 }
 
+std::size_t allowed_files() {
+  raise_file_limit();
+  return file_use().limit;
+}
+
 }  // namespace
 
 Database::Impl::Impl(const fs::path& directory, DatabaseOptions options)
     : log(std::make_shared<Logger>(std::move(options.log))),
+      files(allowed_files()),
       lock(std::make_shared<DirectoryLock>(directory, options.create_if_missing)),
       resources(make_store_resources({.residency = options.residency})) {
   // Absolute, so that a program that changes its working directory does not lose its files.
@@ -50,25 +59,85 @@ void Database::Impl::open_aliases() {
   }
 }
 
+// Opening waits for the disk more than for the processor, and the disk serves many who wait at once.
 void Database::Impl::open_all() {
+  constexpr std::size_t kThreads = 16;
+  std::vector<std::string> names;
   for (const std::string& entry : Directory(collections).files()) {
-    const std::string name = unescape_name(entry);
-    if (escape_name(name) != entry) {
-      (*log)("ignored " + (collections / entry).string() + ": no directory name that Nestor writes");
-      continue;
-    }
-    try {
-      served.emplace(name, open_one(name)).first->second.home->remove_leftovers();
-    } catch (const std::exception& error) {
-      damaged.emplace(name, error.what());
-      (*log)("collection " + name + " is damaged and not served: " + error.what());
-    }
+    names.push_back(unescape_name(entry));
+    if (escape_name(names.back()) == entry) continue;
+    (*log)("ignored " + (collections / entry).string() + ": no directory name that Nestor writes");
+    names.pop_back();
+  }
+  std::sort(names.begin(), names.end());
+  // As many at once as are sure to fit; then one by one, by what the others really take.
+  const std::size_t sure = std::min(names.size(), files.room_for(file_use().open));
+  index::parallel_blocks(sure, 1, kThreads, [&](std::size_t first, std::size_t) { open_or_note(names[first]); });
+  for (std::size_t i = sure; i < names.size(); ++i) {
+    if (files.room_for(file_use().open) > 0)
+      open_or_note(names[i]);
+    else
+      waiting.emplace(names[i], files.shortage());
+  }
+  if (waiting.empty()) return;
+  (*log)(std::to_string(waiting.size()) + " of " + std::to_string(names.size()) +
+         " collections wait to be opened, the first is " + waiting.begin()->first + ": " + waiting.begin()->second);
+}
+
+void Database::Impl::open_or_note(const std::string& name) {
+  const auto note = [&](std::map<std::string, std::string>& where, const std::string& why) {
+    const std::lock_guard guard(mutex);
+    where.insert_or_assign(name, why);
+  };
+  try {
+    Served opened = open_one(name);
+    opened.home->remove_leftovers();
+    const std::lock_guard guard(mutex);
+    waiting.erase(name);
+    served.emplace(name, std::move(opened));
+  } catch (const Error& error) {
+    // Without files or space nothing is known to be wrong with it.
+    if (error.code() == ErrorCode::resource_exhausted) return note(waiting, error.what());
+    note_damage(name, error.what());
+  } catch (const std::exception& error) {
+    note_damage(name, error.what());
   }
 }
 
-Served Database::Impl::open_one(const std::string& name) {
+void Database::Impl::note_damage(const std::string& name, const std::string& why) {
+  (*log)("collection " + name + " is damaged and not served: " + why);
+  const std::lock_guard guard(mutex);
+  waiting.erase(name);
+  damaged.emplace(name, why);
+}
+
+void Database::Impl::check_file_room() const {
+  std::size_t count = 0;
+  {
+    const std::lock_guard guard(mutex);
+    count = served.size() + waiting.size() + damaged.size();
+  }
+  if (count >= files.collections() || files.room_for(file_use().open) == 0)
+    throw Error(ErrorCode::resource_exhausted, "no room for a collection beside " + std::to_string(count) +
+                                                   " others: " + files.shortage());
+}
+
+void Database::Impl::open_waiting(const std::string& name_or_alias) {
+  const std::lock_guard change(change_mutex);
+  std::string name;
+  {
+    const std::lock_guard guard(mutex);
+    name = resolved(name_or_alias);
+    if (!waiting.contains(name)) return;
+  }
+  if (files.room_for(file_use().open) == 0)
+    throw Error(ErrorCode::unavailable, "Collection `" + name + "` waits to be opened: " + files.shortage());
+  open_or_note(name);
+}
+
+Served Database::Impl::open_one(const std::string& name, RocksStore::Log rows) {
   const auto log_line = [sink = log](const std::string& line) { (*sink)(line); };
-  const auto place = std::make_shared<CollectionHome>(collections / escape_name(name), resources, log_line);
+  const auto place = std::make_shared<CollectionHome>(collections / escape_name(name), resources, log_line, rows);
   const std::shared_ptr<RocksStore> records = place->records();
   if (make_terms) place->use_payload_terms(make_terms);
   // The handle keeps the directory's lock, as users may hold it longer than the Database.
@@ -79,6 +148,7 @@ Served Database::Impl::open_one(const std::string& name) {
                                            delete owned;
                                            keep.reset();
                                          });
+  place->generations()->drop_read_pages();
   return {std::move(collection), records->attributes(), place};
 }
 
@@ -99,6 +169,8 @@ const Served& Database::Impl::find(const std::string& name_or_alias) const {
   if (const auto found = served.find(name); found != served.end()) return found->second;
   if (const auto found = damaged.find(name); found != damaged.end())
     throw Error(ErrorCode::data_loss, "Collection `" + name + "` is damaged: " + found->second);
+  if (const auto found = waiting.find(name); found != waiting.end())
+    throw Error(ErrorCode::unavailable, "Collection `" + name + "` waits to be opened: " + found->second);
   throw Error(ErrorCode::not_found, "Collection `" + name + "` doesn't exist!");
 }
 
@@ -131,11 +203,16 @@ void Database::Impl::replace_aliases(Aliases next) {
   aliases.swap(next);
 }
 
-void Database::Impl::check_free(const std::string& name) const {
-  const std::lock_guard guard(mutex);
+void Database::Impl::check_no_alias(const std::string& name) const {
   if (aliases.contains(name))
     throw Error(ErrorCode::already_exists, "Alias `" + name + "` already exists, a collection needs another name");
-  if (served.contains(name)) throw Error(ErrorCode::already_exists, "Collection `" + name + "` already exists!");
+}
+
+void Database::Impl::check_free(const std::string& name) const {
+  const std::lock_guard guard(mutex);
+  check_no_alias(name);
+  if (served.contains(name) || waiting.contains(name))
+    throw Error(ErrorCode::already_exists, "Collection `" + name + "` already exists!");
   if (const auto found = damaged.find(name); found != damaged.end())
     throw Error(ErrorCode::already_exists,
                 "Collection `" + name + "` already exists, but is damaged: " + found->second);
@@ -157,7 +234,7 @@ fs::path Database::Impl::bury(const std::string& name) const {
 
 Served Database::Impl::open_new(const std::string& name) {
   try {
-    return open_one(name);
+    return open_one(name, RocksStore::Log::new_and_synced);
   } catch (...) {
     remove_tree(bury(name));
     throw;
@@ -171,6 +248,10 @@ std::unique_ptr<Database> Database::open(const fs::path& directory, DatabaseOpti
   std::unique_ptr<Database> database(new Database());
   database->impl_ = std::make_unique<Impl>(directory, std::move(options));
   return database;
+}
+
+void Database::stop_builds() {
+  if (impl_->builder) impl_->builder->request_stop();
 }
 
 std::vector<std::string> Database::collection_names() const {
@@ -198,6 +279,7 @@ std::shared_ptr<Collection> Database::create_collection(const std::string& name,
   const CollectionOptions validated = options.validated();
   const std::lock_guard change(impl_->change_mutex);
   impl_->check_free(name);
+  impl_->check_file_room();
   impl_->build_on_disk(name, validated, attributes);
   Served entry = impl_->open_new(name);
   const std::lock_guard guard(impl_->mutex);
@@ -237,7 +319,19 @@ void Database::change_graphs(const std::string& name, const std::vector<std::uin
   impl_->served.emplace(own, std::move(entry));
 }
 
+std::vector<WaitingCollection> Database::waiting() const {
+  const std::lock_guard guard(impl_->mutex);
+  std::vector<WaitingCollection> list;
+  for (const auto& [name, reason] : impl_->waiting) list.push_back({name, reason});
+  return list;
+}
+
 std::shared_ptr<Collection> Database::collection(const std::string& name) const {
+  {
+    const std::lock_guard guard(impl_->mutex);
+    if (!impl_->waiting.contains(impl_->resolved(name))) return impl_->find(name).collection;
+  }
+  impl_->open_waiting(name);
   const std::lock_guard guard(impl_->mutex);
   return impl_->find(name).collection;
 }
@@ -284,7 +378,7 @@ bool Database::delete_collection(const std::string& name) {
   {
     const std::lock_guard guard(impl_->mutex);
     const auto found = impl_->served.find(name);
-    if (found == impl_->served.end() && !impl_->damaged.contains(name)) return false;
+    if (!impl_->is_collection(name)) return false;
     if (found != impl_->served.end()) home = found->second.home;
   }
   // The aliases first: after a crash in between, a collection without them is better than aliases of a later one.
@@ -307,6 +401,7 @@ bool Database::delete_collection(const std::string& name) {
       impl_->served.erase(found);
     }
     impl_->damaged.erase(name);
+    impl_->waiting.erase(name);
   }
   last = {};
   home.reset();

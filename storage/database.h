@@ -49,26 +49,39 @@ struct DamagedCollection {
   std::string reason;
 };
 
-// Thread-safe. Opening recovers every collection on its own. A Collection may outlive its Database: the directory
+// A collection for which there were not enough open files; whoever asks for it has it opened as soon as there are.
+struct WaitingCollection {
+  std::string name;
+  std::string reason;
+};
+
+// Thread-safe. Opening recovers every collection on its own, and raises this process's soft limit of open files to the
+// hard one, as each takes about ten. A Collection may outlive its Database: the directory
 // stays locked until the last one is gone.
 class Database {
  public:
   // Throws Error: failed_precondition when another process holds the directory (or it is not Nestor's),
   // permission_denied, not_found when it is missing and may not be created, invalid_argument when a file is in the way.
   static std::unique_ptr<Database> open(const std::filesystem::path& directory, DatabaseOptions options = {});
-  // Waits for a background build under way.
+  // Ends a background build under way, see stop_builds().
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
+  // Ends a background build under way within about a second, and starts none any more: what it would have built is built
+  // by the next process that opens the directory. Returns at once.
+  void stop_builds();
+
   std::vector<std::string> collection_names() const;  // ascending
   std::vector<DamagedCollection> damaged() const;     // ascending by name
-  // Served, that is: not damaged; by its own name or an alias.
+  std::vector<WaitingCollection> waiting() const;     // likewise
+  // Served, that is: neither damaged nor waiting; by its own name or an alias.
   bool contains(const std::string& name) const;
 
   // name: 1..255 bytes, none of < > : " / \ | ? * and no control characters; UTF-8, and neither "." nor "..".
   // attributes: opaque JSON text kept with the collection for the doors. Durable on return.
-  // Throws already_exists (also when the name belongs to a damaged one or is an alias), invalid_argument.
+  // Throws already_exists (also when the name belongs to a damaged one or is an alias), invalid_argument,
+  // resource_exhausted when it could not be opened again beside the others under the limit of open files.
   std::shared_ptr<Collection> create_collection(const std::string& name, const CollectionOptions& options,
                                                 const std::string& attributes = "{}");
   // Which widths of a collection get a graph from its next build on and what its walks compare; until then its searches
@@ -77,7 +90,7 @@ class Database {
   void change_graphs(const std::string& name, const std::vector<std::uint32_t>& graphs,
                      index::WalkCodes walk_codes = index::WalkCodes::automatic);
   // `name` may be an alias. Throws not_found: "Collection `NAME` doesn't exist!"; data_loss with the reason for a
-  // damaged one.
+  // damaged one; unavailable while there are not enough open files for it.
   std::shared_ptr<Collection> collection(const std::string& name) const;
   std::string attributes(const std::string& name) const;
   // From the attributes there are to those that will be; durable on return, and no other change comes between. A throw
@@ -109,6 +122,9 @@ class Database {
   // By name, which is by age. Empty for an unknown collection.
   std::vector<SnapshotInfo> snapshots(const SnapshotScope& scope) const;
   bool delete_snapshot(const SnapshotScope& scope, const std::string& name);  // false: it did not exist
+  // Where they lie, and where files that are on their way in may lie meanwhile: that one is emptied at every opening.
+  std::filesystem::path snapshot_directory() const;
+  std::filesystem::path scratch_directory() const;
   // The file, for downloads: open it and it stays readable whatever happens to its name. Throws not_found.
   std::filesystem::path snapshot_file(const SnapshotScope& scope, const std::string& name) const;
 
@@ -116,12 +132,13 @@ class Database {
   // have had another name in the snapshot. The whole file is unpacked aside and checked before anything changes; a
   // crash leaves the collection before or after. Whoever holds the Collection of before reads on in it, but what he
   // writes is lost: ask for collection(name) again. Durable on return.
-  // Throws not_found (no such file; a snapshot of a database that lacks `name`), data_loss (truncated or altered),
-  // failed_precondition (of a newer Nestor; another sha256 than expected), resource_exhausted (no room).
+  // Throws already_exists (`name` is an alias: what lay behind it would not be seen), not_found (no such file; a snapshot
+  // without the collection), data_loss (no snapshot, truncated or altered), failed_precondition (of a newer Nestor;
+  // another sha256 than expected), resource_exhausted (no room).
   std::shared_ptr<Collection> recover_collection(const std::string& name, const std::filesystem::path& file,
                                                  const RecoverOptions& options = {});
   // The same for all collections in the file, whatever its scope, under the names they had; others stay as they are.
-  // All are checked before the first changes. Returns the names.
+  // All are checked before the first changes. Returns the names. REQUIRES: options.source is not set.
   std::vector<std::string> recover_all(const std::filesystem::path& file, const RecoverOptions& options = {});
 
  private:

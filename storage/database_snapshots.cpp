@@ -22,6 +22,20 @@ void list_export(const fs::path& home, const std::string& prefix, std::vector<Ar
   }
 }
 
+// The number of the collection that is to be recovered as `name`.
+std::size_t choose(const SnapshotManifest& manifest, const fs::path& file, const std::string& name,
+                   const RecoverOptions& options) {
+  if (!options.source && manifest.collections.size() == 1) return 0;  // it may have had another name
+  const std::string& source = options.source.value_or(name);
+  const auto found = std::find_if(manifest.collections.begin(), manifest.collections.end(),
+                                  [&](const SnapshotCollection& each) { return each.name == source; });
+  if (found != manifest.collections.end()) return static_cast<std::size_t>(found - manifest.collections.begin());
+  std::string held;
+  for (const SnapshotCollection& each : manifest.collections) held += (held.empty() ? "`" : ", `") + each.name + "`";
+  throw Error(ErrorCode::not_found, "the snapshot " + file.string() + " holds no collection `" + source +
+                                        "`; it holds " + (held.empty() ? "none" : held));
+}
+
 }  // namespace
 
 SnapshotInfo Database::Impl::pack(const std::vector<std::string>& names, const SnapshotScope& scope) {
@@ -64,9 +78,11 @@ std::shared_ptr<Collection> Database::Impl::replace(const std::string& name, con
   bool was_damaged = false;
   {
     const std::lock_guard guard(mutex);
+    check_no_alias(name);
     if (const auto found = served.find(name); found != served.end()) before = found->second.home;
-    was_damaged = damaged.contains(name);
+    was_damaged = damaged.contains(name) || waiting.contains(name);
   }
+  if (!before && !was_damaged) check_file_room();
   if (before) {
     before->adopt(unpacked_home);
   } else {
@@ -78,6 +94,7 @@ std::shared_ptr<Collection> Database::Impl::replace(const std::string& name, con
   Served last;  // closes after the lock is released, unless someone still searches
   const std::lock_guard guard(mutex);
   damaged.erase(name);
+  waiting.erase(name);
   last = std::exchange(served[name], std::move(next));
   return served[name].collection;
 }
@@ -96,6 +113,9 @@ bool Database::delete_snapshot(const SnapshotScope& scope, const std::string& na
   return SnapshotFolder(impl_->snapshots, scope).remove(name);
 }
 
+fs::path Database::snapshot_directory() const { return impl_->snapshots; }
+fs::path Database::scratch_directory() const { return impl_->tmp; }
+
 fs::path Database::snapshot_file(const SnapshotScope& scope, const std::string& name) const {
   return SnapshotFolder(impl_->snapshots, scope).find(name);
 }
@@ -103,24 +123,18 @@ fs::path Database::snapshot_file(const SnapshotScope& scope, const std::string& 
 std::shared_ptr<Collection> Database::recover_collection(const std::string& name, const fs::path& file,
                                                          const RecoverOptions& options) {
   check_collection_name(name);
+  impl_->check_recoverable(name);
   const std::lock_guard one(impl_->snapshot_mutex);
   const Draft draft(impl_->tmp);
   const SnapshotManifest manifest = impl_->unpack(file, options, draft.path());
-  std::size_t chosen = 0;  // the only one may have had another name
-  if (manifest.collections.size() != 1) {
-    const auto found = std::find_if(manifest.collections.begin(), manifest.collections.end(),
-                                    [&](const SnapshotCollection& each) { return each.name == name; });
-    if (found == manifest.collections.end())
-      throw Error(ErrorCode::not_found, "the snapshot " + file.string() + " holds no collection `" + name + "`");
-    chosen = static_cast<std::size_t>(found - manifest.collections.begin());
-  }
-  return impl_->replace(name, Impl::unpacked(draft.path(), chosen));
+  return impl_->replace(name, Impl::unpacked(draft.path(), choose(manifest, file, name, options)));
 }
 
 std::vector<std::string> Database::recover_all(const fs::path& file, const RecoverOptions& options) {
   const std::lock_guard one(impl_->snapshot_mutex);
   const Draft draft(impl_->tmp);
   const SnapshotManifest manifest = impl_->unpack(file, options, draft.path());
+  for (const SnapshotCollection& each : manifest.collections) impl_->check_recoverable(each.name);
   std::vector<std::string> names;
   for (std::size_t i = 0; i < manifest.collections.size(); ++i) {
     impl_->replace(manifest.collections[i].name, Impl::unpacked(draft.path(), i));

@@ -58,6 +58,8 @@ class Directory {
   bool link(const std::string& file, const std::filesystem::path& target) const;
   bool remove(const std::string& file) const;  // false: was not there
   void sync() const;
+  // Every file in it, and the directory: durable on return.
+  void sync_all() const;
   // Whole content. Throws Error not_found; data_loss when larger than `limit` bytes.
   std::string read(const std::string& file, std::size_t limit) const;
   // Temporary file, fsync, rename, fsync of the directory: durable on return, atomic throughout.
@@ -92,6 +94,8 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // What was read leaves this process's memory, and stays in the page cache as long as the machine has room.
+  void drop_pages() const;
 
  private:
   const std::byte* data_ = nullptr;

@@ -90,6 +90,11 @@ void GenerationDirectory::write_file(const std::string& file, index::Sequence se
   sync_file(fd, name);
 }
 
+void GenerationDirectory::drop_read_pages() const {
+  const auto mapped = loaded_.lock();
+  if (mapped && residency_ == index::Residency::walk_codes) mapped->drop_pages();
+}
+
 // Best effort: what cannot be removed now is tried again by the next publish.
 void GenerationDirectory::remove_all_but(const std::string& file) const {
   try {
@@ -163,12 +168,13 @@ std::vector<std::string> GenerationDirectory::candidates(
   return files;
 }
 
-index::LoadedSections GenerationDirectory::load(const std::string& file) const {
+index::LoadedSections GenerationDirectory::load(const std::string& file) {
   const auto mapped = std::make_shared<MappedFile>(directory_->open(file, O_RDONLY), directory_->name_of(file));
   const GenerationHeader header = decode_generation_header(mapped->bytes());
   if (header.sequence != parse_generation_name(file)->sequence)
     throw Error(ErrorCode::data_loss, "holds sequence " + std::to_string(header.sequence) + ", unlike its name");
   verify_sections(mapped->bytes(), header);
+  if (residency_ == index::Residency::walk_codes) mapped->drop_pages();
 
   index::LoadedSections loaded;
   loaded.sequence = header.sequence;
@@ -179,6 +185,7 @@ index::LoadedSections GenerationDirectory::load(const std::string& file) const {
   loaded.fingerprint = checksum(std::as_bytes(std::span(checksums)));
   loaded.owner = mapped;
   loaded.residency = residency_;
+  loaded_ = mapped;
   return loaded;
 }
 

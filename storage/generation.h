@@ -21,6 +21,7 @@
 namespace nestor::storage {
 
 class Directory;
+class MappedFile;
 
 // Not thread-safe, except link_to(). Holds the directory open: it may be renamed or removed meanwhile.
 class GenerationDirectory final : public index::GenerationStore {
@@ -39,18 +40,23 @@ class GenerationDirectory final : public index::GenerationStore {
   // verify_sections for the cost. Damage goes to on_damage, one line each, never into an exception.
   std::optional<index::LoadedSections> load_newest(const std::function<void(const std::string&)>& on_damage) override;
 
+  // Where only the walk's codes are held in memory: what has been read of the generation loaded last leaves this
+  // process, to be called when all that is held has been copied.
+  void drop_read_pages() const;
+
   // Hard links (copies on another file system) of the generation in force and its manifest, in an empty directory.
   // Nothing when there is none. May run beside a publish. Throws Error.
   void link_to(const std::filesystem::path& target) const;
 
  private:
-  index::LoadedSections load(const std::string& file) const;
+  index::LoadedSections load(const std::string& file);
   std::vector<std::string> candidates(const std::function<void(const std::string&)>& on_damage) const;
   void write_file(const std::string& file, index::Sequence sequence, const std::vector<index::Section>& sections) const;
   void remove_all_but(const std::string& file) const;
 
   std::unique_ptr<Directory> directory_;
   index::Residency residency_;  // of what is loaded
+  std::weak_ptr<const MappedFile> loaded_;
 };
 
 }  // namespace nestor::storage

@@ -12,6 +12,7 @@
 #include "storage/checksum.h"
 #include "storage/file_io.h"
 #include "storage/sealed_text.h"
+#include "storage/store_env.h"
 
 namespace nestor::storage {
 namespace {
@@ -113,6 +114,24 @@ void ManifestSealer::seal() {
     seal_manifest(directory_);
   } catch (const Error&) {
   }
+}
+
+void ManifestSealer::seal_soon() {
+  {
+    const std::lock_guard lock(waiting_mutex_);
+    under_way_ = true;
+  }
+  run_in_background([this] {
+    seal();
+    const std::lock_guard lock(waiting_mutex_);
+    under_way_ = false;
+    done_.notify_all();
+  });
+}
+
+void ManifestSealer::wait() {
+  std::unique_lock lock(waiting_mutex_);
+  done_.wait(lock, [&] { return !under_way_; });
 }
 
 }  // namespace nestor::storage

@@ -5,6 +5,7 @@
 
 #include <rocksdb/listener.h>
 
+#include <condition_variable>
 #include <filesystem>
 #include <mutex>
 #include <string>
@@ -26,14 +27,21 @@ void seal_manifest(const std::filesystem::path& directory);
 class ManifestSealer final : public rocksdb::EventListener {
  public:
   explicit ManifestSealer(std::string directory) : directory_(std::move(directory)) {}
+  ~ManifestSealer() override { wait(); }
 
   void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { seal(); }
   void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { seal(); }
   void seal();
+  // In the background: the seal of a manifest that is older than the one in force says nothing against it.
+  void seal_soon();
+  void wait();  // for that to be done
 
  private:
   const std::string directory_;
   std::mutex mutex_;
+  std::mutex waiting_mutex_;
+  std::condition_variable done_;
+  bool under_way_ = false;  // guarded by waiting_mutex_
 };
 
 }  // namespace nestor::storage

@@ -30,8 +30,11 @@ inline std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data()
 // A RocksDB with its column families; closes them in the right order.
 class OpenDatabase {
  public:
-  OpenDatabase(const rocksdb::DBOptions& options, const std::string& directory, const StoreResources& resources)
-      : sealer_(std::make_shared<ManifestSealer>(directory)),
+  enum class Sealing { on, off };
+
+  OpenDatabase(const rocksdb::DBOptions& options, const std::string& directory, const StoreResources& resources,
+               Sealing sealing = Sealing::on)
+      : sealer_(sealing == Sealing::on ? std::make_shared<ManifestSealer>(directory) : nullptr),
         options_(watched_by(sealer_, options)),
         directory_(directory),
         families_(column_families(resources)) {
@@ -48,10 +51,12 @@ class OpenDatabase {
     return lock;
   }
 
-  // Closes and opens it, when nobody uses it; what fails is then open for reading only. REQUIRES that nobody writes.
+  // Closes and opens it, when nobody uses it; what it recovers is written into synced files. What fails is then open for
+  // reading only. REQUIRES that nobody writes.
   rocksdb::Status reopen() {
     const std::unique_lock lock(mutex_);
     if (db_) close();
+    options_.avoid_flush_during_recovery = false;
     const rocksdb::Status status = open();
     if (!status.ok()) open_for_reading().PermitUncheckedError();
     return status;
@@ -78,6 +83,12 @@ class OpenDatabase {
     return *std::move(value);
   }
 
+  // Whether anything is in the log and in memory only.
+  bool has_unflushed() const {
+    std::uint64_t entries = 0;
+    return !db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable, &entries) || entries > 0;
+  }
+
   std::unique_ptr<rocksdb::Iterator> scan(Family f, const rocksdb::Snapshot* snapshot = nullptr) const {
     rocksdb::ReadOptions options;
     options.snapshot = snapshot;
@@ -88,7 +99,7 @@ class OpenDatabase {
 
  private:
   static rocksdb::DBOptions watched_by(std::shared_ptr<ManifestSealer> sealer, rocksdb::DBOptions options) {
-    options.listeners.push_back(std::move(sealer));
+    if (sealer) options.listeners.push_back(std::move(sealer));
     return options;
   }
   rocksdb::Status open() {
@@ -102,7 +113,7 @@ class OpenDatabase {
     const rocksdb::Status status = rocksdb::DB::Open(options_, directory_, families_, &handles_, &db);
     if (!status.ok()) return status;
     db_.reset(db);
-    sealer_->seal();  // opening has begun a new MANIFEST
+    if (sealer_) sealer_->seal_soon();  // opening has begun a new MANIFEST
     return status;
   }
   rocksdb::Status open_for_reading() {
@@ -123,10 +134,11 @@ class OpenDatabase {
     db_->Close().PermitUncheckedError();
     handles_.clear();
     db_.reset();
+    if (sealer_) sealer_->wait();
   }
 
-  const std::shared_ptr<ManifestSealer> sealer_;
-  const rocksdb::DBOptions options_;
+  const std::shared_ptr<ManifestSealer> sealer_;  // null: none
+  rocksdb::DBOptions options_;
   const std::string directory_;
   const std::vector<rocksdb::ColumnFamilyDescriptor> families_;
   mutable std::shared_mutex mutex_;  // over uses; exclusively, while it is opened anew

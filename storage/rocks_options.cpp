@@ -14,6 +14,9 @@
 #include <cstdarg>
 #include <memory>
 
+#include "storage/file_limit.h"
+#include "storage/store_env.h"
+
 namespace nestor::storage {
 namespace {
 
@@ -39,7 +42,7 @@ rocksdb::ColumnFamilyOptions family(const StoreResources& resources, std::size_t
   options.compression = compression;
   options.level_compaction_dynamic_level_bytes = true;
   options.write_buffer_size = 32 * kMegabyte;
-  options.arena_block_size = 64 * kKilobyte;  // an idle collection costs little
+  options.arena_block_size = 8 * kKilobyte;  // an idle collection costs little
   return options;
 }
 
@@ -54,7 +57,7 @@ rocksdb::ColumnFamilyOptions bands_family(const StoreResources& resources) {
   // rewrites level 1, and larger steps mean fewer of them.
   rocksdb::ColumnFamilyOptions options = family(resources, 16 * kKilobyte, rocksdb::kNoCompression);
   options.write_buffer_size = 64 * kMegabyte;
-  options.arena_block_size = kMegabyte;
+  options.arena_block_size = 128 * kKilobyte;
   options.max_write_buffer_number = 4;
   options.max_bytes_for_level_base = 512 * kMegabyte;
   options.level0_file_num_compaction_trigger = 8;
@@ -77,18 +80,23 @@ std::shared_ptr<StoreResources> make_store_resources(const StoreMemory& memory) 
   resources->block_cache = rocksdb::NewLRUCache(memory.block_cache_bytes);
   resources->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(memory.write_buffer_bytes);
   resources->residency = memory.residency;
+  // RocksDB keeps its sorted files open, so many that small limits are for the many and large ones for the large.
+  resources->files_per_store = static_cast<int>(std::clamp<std::size_t>(file_use().limit / 16, 32, 256));
   return resources;
 }
 
 rocksdb::DBOptions database_options(const StoreResources& resources) {
   rocksdb::DBOptions options;
+  options.env = store_env();
+  // Logs and manifests take the room they need: RocksDB would reserve 74 MB for a collection of one point.
+  options.allow_fallocate = false;
   options.write_buffer_manager = resources.write_buffers;
   // No resuming by itself after a failed write: RocksDB of Debian is built with assertions, and one of them ends the
   // process when a log that failed is touched again. RocksStore opens it anew instead.
   options.max_bgerror_resume_count = 0;
   // One writer at a time (RocksStore's mutex); inserting with a hint needs this off.
   options.allow_concurrent_memtable_write = false;
-  options.max_open_files = 256;
+  options.max_open_files = resources.files_per_store;
   options.max_file_opening_threads = 2;
   options.max_background_jobs = 2;
   options.bytes_per_sync = kMegabyte;

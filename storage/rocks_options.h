@@ -19,6 +19,7 @@ struct StoreResources {
   std::shared_ptr<rocksdb::Cache> block_cache;
   std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
   index::Residency residency = index::Residency::all_codes;
+  int files_per_store = 256;  // sorted files that one RocksDB holds open
 };
 
 // Order of the handles that RocksDB returns for column_families().

@@ -16,6 +16,7 @@
 #include "storage/tuned_policy_codec.h"
 #include "storage/file_io.h"
 #include "storage/rocks_store_impl.h"
+#include "storage/store_env.h"
 #include "storage/write_batch_builder.h"
 
 namespace nestor::storage {
@@ -31,24 +32,31 @@ RocksStore::~RocksStore() {
 void RocksStore::create(const std::filesystem::path& directory, const index::CollectionOptions& options,
                         const std::string& attributes, const std::shared_ptr<StoreResources>& resources) {
   rocksdb::DBOptions db_options = database_options(*resources);
+  db_options.env = draft_env();  // RocksDB alone would wait for the disk forty times
   db_options.create_if_missing = true;
   db_options.create_missing_column_families = true;
   db_options.error_if_exists = true;
-  const OpenDatabase db(db_options, directory.string(), *resources);
-  rocksdb::WriteBatch batch;
   const std::string record = encode_collection({options.validated(), attributes});
-  check(batch.Put(db.family(kMetaFamily), slice(kCollectionKey), record), "fill a write batch");
-  check(batch.Put(db.family(kMetaFamily), slice(kStateKey), slice(encode_state({}).view())), "fill a write batch");
-  check(db->Write(durable(), &batch), "write to " + directory.string());
+  {
+    const OpenDatabase db(db_options, directory.string(), *resources, OpenDatabase::Sealing::off);
+    rocksdb::WriteBatch batch;
+    check(batch.Put(db.family(kMetaFamily), slice(kCollectionKey), record), "fill a write batch");
+    check(batch.Put(db.family(kMetaFamily), slice(kStateKey), slice(encode_state({}).view())), "fill a write batch");
+    check(db->Write(rocksdb::WriteOptions(), &batch), "write to " + directory.string());
+  }
+  const Directory made(directory);
+  for (const std::string& file : made.files())
+    if (file.starts_with("OPTIONS-")) made.remove(file);
+  made.sync_all();
 }
 
 std::shared_ptr<RocksStore> RocksStore::open(const std::filesystem::path& directory,
-                                             const std::shared_ptr<StoreResources>& resources) {
+                                             const std::shared_ptr<StoreResources>& resources, Log log) {
   std::error_code ignored;
   if (!std::filesystem::exists(directory / "CURRENT", ignored))
     throw Error(std::filesystem::exists(directory, ignored) ? ErrorCode::data_loss : ErrorCode::not_found,
                 directory.string() + " holds no RocksDB (no file CURRENT)");
-  return std::shared_ptr<RocksStore>(new RocksStore(std::make_unique<Impl>(directory, resources)));
+  return std::shared_ptr<RocksStore>(new RocksStore(std::make_unique<Impl>(directory, resources, log == Log::new_and_synced)));
 }
 
 index::StoreState RocksStore::read_state(const std::filesystem::path& directory) {

@@ -46,10 +46,15 @@ class RocksStore final : public index::RecordStore, public PayloadIndexes {
   // must exist. `attributes` is any text, kept beside the options. Throws Error.
   static void create(const std::filesystem::path& directory, const index::CollectionOptions& options,
                      const std::string& attributes, const std::shared_ptr<StoreResources>& resources);
+  // unknown: a sync of the log may have failed before this process began, and the kernel would not tell again. What was
+  // recovered from it is written into synced files before the first write is acknowledged, so that nothing durable stands
+  // behind something that may not be; opening does not wait for that. new_and_synced: create() has just made it.
+  enum class Log { unknown, new_and_synced };
   // Throws Error: not_found (no such directory), data_loss (damaged), failed_precondition (open elsewhere, or written
   // by a newer Nestor), permission_denied.
   static std::shared_ptr<RocksStore> open(const std::filesystem::path& directory,
-                                          const std::shared_ptr<StoreResources>& resources);
+                                          const std::shared_ptr<StoreResources>& resources,
+                                          Log log = Log::unknown);
   ~RocksStore() override;
 
   // The state of a store that is open nowhere.

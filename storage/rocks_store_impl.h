@@ -42,31 +42,47 @@ struct RocksStore::Impl {
   std::condition_variable sync_done;
   bool syncing = false;            // guarded by sync_mutex, as is the next
   index::Sequence synced = 0;      // operations up to here are durable
+  std::mutex settle_mutex;         // held over I/O
+  bool settled = false;            // guarded by settle_mutex
+  // What runs on a shared thread asks first whether this object is still there.
+  struct Background {
+    std::mutex mutex;
+    Impl* store;  // guarded by mutex
+  };
+  std::shared_ptr<Background> background = std::make_shared<Background>();
   std::jthread interval_syncs;     // only with SyncPolicy::interval
   std::string refusal;             // why nothing may be written; guarded by write_mutex
   std::chrono::steady_clock::time_point next_retry{};  // guarded by write_mutex
 
-  static rocksdb::DBOptions watched_by(const std::shared_ptr<WriteHealth>& health, rocksdb::DBOptions options) {
+  static rocksdb::DBOptions options_for(const StoreResources& resources, const std::shared_ptr<WriteHealth>& health) {
+    rocksdb::DBOptions options = database_options(resources);
     options.listeners.push_back(health);
+    options.avoid_flush_during_recovery = true;  // see settle_recovered()
     return options;
   }
 
-  Impl(const std::filesystem::path& where, const std::shared_ptr<StoreResources>& shared)
+  Impl(const std::filesystem::path& where, const std::shared_ptr<StoreResources>& shared, bool log_is_synced)
       : resources(shared),
         directory(where.string()),
-        db(watched_by(health, database_options(*shared)), directory, *shared),
+        db(options_for(*shared, health), directory, *shared),
         record(decode_collection(db.get_required(kCollectionKey, directory))),
         codec(record.options),
         state(decode_state(db.get_required(kStateKey, directory))) {
     const auto bytes = db.get(kMetaFamily, kPayloadIndexesKey, "read the payload indexes");
     terms = std::make_shared<const TermState>(bytes ? decode_indexes(*bytes) : TermState{});
-    // Opening wrote what it recovered into synced files.
     synced = state.sequence;
+    background->store = this;
+    settled = log_is_synced || !db.has_unflushed();
     if (record.options.sync == index::SyncPolicy::interval)
       interval_syncs = std::jthread([this](const std::stop_token& stop) { sync_now_and_then(stop); });
+    if (!settled) settle_in_background();
   }
 
   ~Impl() {
+    {
+      const std::lock_guard lock(background->mutex);
+      background->store = nullptr;
+    }
     if (!interval_syncs.joinable()) return;
     interval_syncs.request_stop();
     interval_syncs.join();
@@ -110,6 +126,10 @@ struct RocksStore::Impl {
   // Whoever comes while a sync is under way may not be covered by it, and waits for the next one, which is for all.
   void sync_log(index::Sequence sequence);
   rocksdb::Status sync_unless_troubled();
+  // Once, before anything else is written: what opening recovered from the log goes into synced files. What fails is
+  // trouble of the store.
+  void settle_recovered();
+  void settle_in_background();
   bool disk_takes_writes() const;
   bool recover();  // opens the database anew. REQUIRES write_mutex
   void sync_now_and_then(const std::stop_token& stop);

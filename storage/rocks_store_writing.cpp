@@ -10,6 +10,7 @@
 
 #include "storage/file_io.h"
 #include "storage/rocks_store_impl.h"
+#include "storage/store_env.h"
 #include "storage/write_batch_builder.h"
 
 namespace nestor::storage {
@@ -17,6 +18,7 @@ namespace nestor::storage {
 void RocksStore::Impl::check_writable() {
   if (!refusal.empty())
     throw Error(ErrorCode::failed_precondition, directory + " takes no writes: " + refusal);
+  if (health->trouble().ok()) settle_recovered();
   const rocksdb::Status trouble = health->trouble();
   if (trouble.ok()) return;
   constexpr std::chrono::milliseconds kRetryInterval{200};
@@ -59,6 +61,10 @@ bool RocksStore::Impl::recover() {
   }
   synced = found.sequence;
   health->clear();
+  {
+    const std::lock_guard settle_lock(settle_mutex);
+    settled = true;  // opened anew, it has flushed what it recovered
+  }
   return true;
 }
 
@@ -90,6 +96,26 @@ rocksdb::Status RocksStore::Impl::sync_unless_troubled() {
   const rocksdb::Status status = db->SyncWAL();
   if (!status.ok()) health->note(status);
   return status;
+}
+
+void RocksStore::Impl::settle_recovered() {
+  const std::lock_guard lock(settle_mutex);
+  if (settled) return;
+  const auto in_use = db.use();
+  const rocksdb::Status status = db->Flush({}, {db.families().begin(), db.families().end()});
+  if (!status.ok()) health->note(status);
+  settled = status.ok();
+}
+
+void RocksStore::Impl::settle_in_background() {
+  run_in_background([job = background] {
+    const std::lock_guard lock(job->mutex);
+    if (!job->store) return;
+    try {
+      job->store->settle_recovered();
+    } catch (const Error&) {  // the next write meets the same, and says so
+    }
+  });
 }
 
 // What fails here fails again with the next write, where somebody hears of it.

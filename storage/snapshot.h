@@ -20,6 +20,8 @@ using SnapshotScope = std::optional<std::string>;
 
 struct RecoverOptions {
   std::optional<std::string> sha256;  // of the file, if the caller knows it: checked first
+  // Which of the snapshot's collections. Not set: the only one, or else that of the name it is recovered as.
+  std::optional<std::string> source = {};
 };
 
 }  // namespace nestor::storage

@@ -28,7 +28,7 @@ struct BuildArguments {
   Provenance provenance;
   CollectionChoices choices;
   unsigned threads = 0;
-  double wanted_recall = index::BuildOptions{}.wanted_recall;
+  double wanted_recall = 0.99;
   bool replace = false, resume = false, deterministic = false;
 };
 

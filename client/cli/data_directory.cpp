@@ -22,6 +22,7 @@ std::unique_ptr<storage::Database> open(const DataArguments& arguments, bool cre
   storage::DatabaseOptions options;
   options.create_if_missing = create;
   options.background_builds = false;
+  if (arguments.resident == "walk") options.residency = index::Residency::walk_codes;
   if (arguments.verbose) options.log = [](const std::string& line) { std::cerr << line << std::endl; };
   return storage::Database::open(arguments.directory, options);
 }

@@ -13,6 +13,7 @@ namespace nestor::client {
 struct DataArguments {
   std::string directory = "./nestor-data";
   bool verbose = false;  // the database's own log lines on stderr
+  std::string resident = "codes";  // what is held in memory: codes, walk
 };
 
 void add_data_options(CLI::App& command, DataArguments& arguments);

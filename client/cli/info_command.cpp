@@ -7,6 +7,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/data_directory.h"
 #include "client/cli/text.h"
+#include "server/process_usage.h"
 
 namespace nestor::client {
 
@@ -50,6 +51,8 @@ void print_list(const storage::Database& database) {
   for (const storage::DamagedCollection& damaged : database.damaged()) {
     std::cout << "damaged: " << damaged.name << ": " << damaged.reason << '\n';
   }
+  for (const storage::WaitingCollection& waiting : database.waiting())
+    std::cout << "waiting: " << waiting.name << ": " << waiting.reason << '\n';
 }
 
 struct Part {
@@ -97,6 +100,9 @@ void print_one(const std::string& name, const index::CollectionInfo& info,
   row("in memory", resident);
   row("in the mapped file", mapped);
   table.print(std::cout);
+  const server::ProcessUsage usage = server::process_usage();
+  std::cout << "  this process holds " << human_bytes(usage.private_bytes()) << ", and " << human_bytes(usage.mapped_bytes)
+            << " of mapped files as long as there is room\n";
 }
 
 nlohmann::json to_json(const std::string& name, const index::Collection& collection) {
@@ -175,6 +181,11 @@ void add_info_command(CLI::App& app) {
   command->footer(kExamples);
   command->add_option("--collection", arguments->collection, "Show this one in detail")->type_name("NAME");
   add_data_options(*command, arguments->data);
+  command
+      ->add_option("--resident", arguments->data.resident,
+                   "What is held in memory, as of nestor serve: codes, or walk (less memory)")
+      ->check(CLI::IsMember({"codes", "walk"}))
+      ->capture_default_str();
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([arguments] { run_info(*arguments); });
 }

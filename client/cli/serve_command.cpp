@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <memory>
 
@@ -62,12 +63,8 @@ void check_port_free(const std::string& host, std::uint16_t port) {
   }
 }
 
-void run(const ServeOptions& options) {
-  ServeConfig config = read_serve_config(options.file, options.flags);
-  server::check_config(config.server);
-  check_port_free(config.server.host, config.server.port);
-  check_writable(config.directory);
-  ServeLog log(config);
+// Opens what is served and returns when it is closed again: the last line of a log comes after that.
+void serve(ServeConfig& config, ServeLog& log) {
   const auto say = [&log](const std::string& line) { log.info(line); };
   storage::DatabaseOptions database_options;
   database_options.build_threads = config.threads;
@@ -80,15 +77,40 @@ void run(const ServeOptions& options) {
   config.server.data_directory = config.directory;
   config.server.access_log = log.access_sink();
   server::HttpServer server(*database, config.server, say);
-  server::run_until_signal(server, [&] {
+  server::SignalHooks hooks;
+  hooks.on_started = [&] {
     const std::size_t count = database->collection_names().size();
     say("ready at " + server.url() + ", " + std::to_string(count) + " collection" + (count == 1 ? "" : "s") + " in " +
         config.directory);
     if (!config.server.access.has_key() && config.server.allow_exposed)
       say("anybody who reaches this address may do everything");
     notify_service_manager("READY=1");
-  });
-  say("stopped");
+  };
+  hooks.on_hangup = [&] {
+    log.reopen();
+    try {
+      server.read_certificates();
+      say("hangup: opened log files and read certificates again");
+    } catch (const std::exception& error) {
+      say("hangup: the certificates of before stay in use: " + std::string(error.what()));
+    }
+  };
+  hooks.on_stop = [&] {
+    say("stopping");
+    database->stop_builds();
+  };
+  server::run_until_signal(server, hooks);
+}
+
+void run(const ServeOptions& options) {
+  std::signal(SIGHUP, SIG_IGN);  // until there is something to do about it
+  ServeConfig config = read_serve_config(options.file, options.flags);
+  server::check_config(config.server);
+  check_port_free(config.server.host, config.server.port);
+  check_writable(config.directory);
+  ServeLog log(config);
+  serve(config, log);
+  log.info("stopped");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <spdlog/async.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/dist_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -23,11 +24,25 @@ struct ServeLog::Impl {
   std::shared_ptr<spdlog::details::thread_pool> thread =
       std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1);
   std::shared_ptr<spdlog::logger> events, access;
+  std::string access_file;  // empty: none of its own
+  std::shared_ptr<spdlog::sinks::dist_sink_mt> access_files = std::make_shared<spdlog::sinks::dist_sink_mt>();
+
+  const char* pattern() const { return format == server::LogFormat::json ? kJsonPattern : kTextPattern; }
+  // Throws Error: it cannot be opened.
+  void open_access_file() {
+    try {
+      const auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(access_file);
+      file->set_pattern(pattern());
+      access_files->set_sinks({file});
+    } catch (const spdlog::spdlog_ex& error) {
+      throw index::Error(index::ErrorCode::permission_denied, std::string("log.access: ") + error.what());
+    }
+  }
 
   std::shared_ptr<spdlog::logger> make(const std::string& name, spdlog::sink_ptr sink) {
     auto log = std::make_shared<spdlog::async_logger>(name, std::move(sink), thread,
                                                       spdlog::async_overflow_policy::overrun_oldest);
-    log->set_pattern(format == server::LogFormat::json ? kJsonPattern : kTextPattern);
+    log->set_pattern(pattern());
     return log;
   }
 };
@@ -40,10 +55,10 @@ ServeLog::ServeLog(const ServeConfig& config) : impl_(std::make_shared<Impl>()) 
   impl_->events->flush_on(spdlog::level::info);
   if (config.access_log == "off") return;
   spdlog::sink_ptr sink = errors;
-  try {
-    if (config.access_log != "stderr") sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(config.access_log);
-  } catch (const spdlog::spdlog_ex& error) {
-    throw index::Error(index::ErrorCode::permission_denied, std::string("log.access: ") + error.what());
+  if (config.access_log != "stderr") {
+    impl_->access_file = config.access_log;
+    impl_->open_access_file();
+    sink = impl_->access_files;
   }
   impl_->access = impl_->make("access", std::move(sink));
   impl_->access->flush_on(spdlog::level::info);
@@ -56,6 +71,15 @@ void ServeLog::info(const std::string& line) {
   std::string member = "\"message\":";
   server::append_string(member, line);
   impl_->events->info(member);
+}
+
+void ServeLog::reopen() {
+  if (impl_->access_file.empty()) return;
+  try {
+    impl_->open_access_file();
+  } catch (const index::Error& error) {
+    info(error.what());
+  }
 }
 
 server::AccessSink ServeLog::access_sink() {

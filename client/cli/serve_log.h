@@ -21,6 +21,9 @@ class ServeLog {
 
   void info(const std::string& line);
   server::AccessSink access_sink();  // empty: off
+  // Opens the access log's file again, by its name: whoever rotates logs has renamed the old one. Says what fails, and
+  // goes on with the old one.
+  void reopen();
 
  private:
   struct Impl;

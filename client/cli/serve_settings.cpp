@@ -141,6 +141,9 @@ void add_access(std::vector<Setting>& all) {
       [](auto& c) -> auto& { return c.server.tls.certificate; }));
   all.push_back(text(
       "tls.key_file", "... and its key (PEM)", [](auto& c) -> auto& { return c.server.tls.key; }));
+  all.push_back({"snapshots.folders", "Further folders that snapshots may be recovered from, with commas between",
+                 [](ServeConfig& c, const std::string& value) { c.server.recovery_folders = split_list(value); },
+                 [](const ServeConfig& c) { return CLI::detail::join(c.server.recovery_folders, ","); }});
   all.push_back({"cors.origins", "Web pages that may call: origins with commas between, * for all",
                  [](ServeConfig& c, const std::string& value) { c.server.access.cors_origins = split_list(value); },
                  [](const ServeConfig& c) { return CLI::detail::join(c.server.access.cors_origins, ","); }});
@@ -169,6 +172,8 @@ void add_limits(std::vector<Setting>& all) {
   };
   constexpr std::uint64_t kMany = 1'000'000;
   all.push_back(bytes("limits.body_bytes", "Largest body, at most 1GiB: 413", of(&Limits::body_bytes)));
+  all.push_back(bytes("limits.upload_bytes", "Largest snapshot uploaded; it goes to disk as it arrives: 413",
+                      of(&Limits::upload_bytes)));
   all.push_back(bytes("limits.header_bytes", "Largest header, at most 32KiB: 431", of(&Limits::header_bytes)));
   all.push_back(bytes("limits.target_bytes", "Longest path with its query: 414", of(&Limits::target_bytes)));
   all.push_back(number("limits.connections", "Open connections; beyond: 503", 1, kMany, of(&Limits::connections)));

@@ -76,6 +76,7 @@ void run_recover(const Arguments& arguments) {
     return;
   }
   const std::string name = arguments.as.empty() ? arguments.collection : arguments.as;
+  if (!arguments.collection.empty() && !arguments.as.empty()) options.source = arguments.collection;
   const auto collection = database->recover_collection(name, file, options);
   std::cout << "Recovered collection \"" << name << "\": " << with_commas(collection->count()) << " points\n";
 }
@@ -100,7 +101,8 @@ void add_snapshot_command(CLI::App& app) {
       "Examples:\n"
       "  nestor snapshot create --collection books\n"
       "  nestor snapshot create --to /backup/all.snapshot            # the whole database\n"
-      "  nestor snapshot recover /backup/all.snapshot --data ./new");
+      "  nestor snapshot recover /backup/all.snapshot --data ./new\n"
+      "  nestor snapshot recover /backup/all.snapshot --collection books --as books-of-june");
   CLI::App* create = add(*command, "create", "Make a snapshot", arguments, run_create);
   create->add_option("--to", arguments->to, "Write it here instead of keeping it in the data directory")
       ->type_name("FILE");

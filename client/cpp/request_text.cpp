@@ -99,13 +99,14 @@ void append_finite(std::string& out, std::span<const float> numbers, std::string
   server::append_vector(out, numbers);
 }
 
-std::string params_text(const index::SearchOptions& options) {
+std::string params_text(const index::SearchOptions& options, const char* query_type) {
   if (!options.allowed_slots.empty() || !options.filter_name.empty() || !options.entry_slots.empty() || options.policy)
     throw Error(ErrorCode::invalid_argument,
                 "allowed_slots, filter_name, entry_slots and policy cannot be sent to a server");
   std::string nested;
   const auto add = [](std::string& out, const std::string& member) { out += (out.empty() ? "" : ",") + member; };
   if (options.width) add(nested, "\"width\":" + std::to_string(*options.width));
+  if (query_type != nullptr) add(nested, std::string("\"query_type\":\"") + query_type + "\"");
   if (!options.stages.empty()) {
     std::string stages;
     for (const index::Stage& stage : options.stages)
@@ -141,7 +142,8 @@ std::string search_text(std::span<const float> query, const index::SearchOptions
   std::string out = "{\"query\":";
   append_query_vector(out, query, encoding);
   out += ",\"limit\":" + std::to_string(options.k);
-  return out + params_text(options) + "}";
+  // Stated, so that a query of one of the widths is told from any other bytes.
+  return out + params_text(options, encoding == VectorEncoding::base64 ? "float32" : nullptr) + "}";
 }
 
 std::string lookup_options_text(const index::LookupOptions& options) {

@@ -22,7 +22,8 @@ std::string search_text(std::span<const float> query, const index::SearchOptions
 // "[1,2.5]"; JSON has no others. Throws Error invalid_argument for a number that is not finite.
 void append_finite(std::string& out, std::span<const float> numbers, std::string_view what);
 // "" or ",\"params\":{...}".
-std::string params_text(const index::SearchOptions& options);
+// query_type: what a base64 query holds; null: the query is a list, or there is none.
+std::string params_text(const index::SearchOptions& options, const char* query_type = nullptr);
 // ",\"k\":...": of a lookup all but queries, columns and excluded documents. Throws Error invalid_argument for those.
 std::string lookup_options_text(const index::LookupOptions& options);
 

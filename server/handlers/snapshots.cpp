@@ -1,7 +1,6 @@
 // Snapshots of a collection or of everything: made, listed, downloaded, recovered, deleted. With `wait=false` the
-// answer is 202 at once, and the work is done behind it.
-#include <unistd.h>
-
+// answer is 202 at once, and the work is done behind it; an upload is recovered before it is answered.
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -12,13 +11,16 @@
 #include "server/fields.h"
 #include "server/handlers/handlers.h"
 #include "server/json_writer.h"
-#include "server/multipart.h"
+#include "server/uploaded_part.h"
 
 namespace nestor::server {
 namespace {
 
+namespace fs = std::filesystem;
 using storage::SnapshotInfo;
 using storage::SnapshotScope;
+
+constexpr const char* kSnapshotPart = "snapshot";
 
 // "2026-01-31T12:00:00", UTC.
 std::string shown_time(std::chrono::system_clock::time_point when) {
@@ -129,18 +131,52 @@ void download(Context& context, const Call& call, Response& response, bool whole
 
 // ---- recovery ----
 
-std::string local_path(const std::string& location) {
+// Whether `file` lies below `folder`, links resolved.
+bool lies_in(const fs::path& file, const fs::path& folder) {
+  std::error_code error;
+  const fs::path root = fs::weakly_canonical(folder, error);
+  if (error) return false;
+  return std::mismatch(root.begin(), root.end(), file.begin(), file.end()).first == root.end();
+}
+
+// The server must not read any file for whoever may ask it: only snapshots, from where they are meant to lie.
+fs::path allowed_path(const Context& context, const fs::path& path) {
+  std::error_code error;
+  const fs::path file = fs::weakly_canonical(path, error);
+  bool allowed = !error && lies_in(file, context.database.snapshot_directory());
+  for (const fs::path& folder : context.recovery_folders) allowed = allowed || (!error && lies_in(file, folder));
+  if (!allowed)
+    throw index::Error(index::ErrorCode::permission_denied,
+                       "snapshots are recovered from the folder `snapshots` of the data directory, not from " +
+                           path.string() + " (setting snapshots.folders allows others)");
+  if (!fs::exists(file, error)) throw index::Error(index::ErrorCode::not_found, "there is no file " + path.string());
+  if (!fs::is_regular_file(file, error)) bad_request(path.string() + " is not a file");
+  return file;
+}
+
+fs::path local_path(const std::string& location) {
   constexpr std::string_view kFile = "file://";
   if (location.starts_with("http://") || location.starts_with("https://"))
-    not_supported("recovery from a URL (upload the snapshot, or give the file:// path of one on the server)");
+    bad_request("this server fetches no snapshots from URLs: upload it, or give the file:// path of one on the server");
   if (!location.starts_with(kFile)) bad_request("`location` must be a file:// URL, got \"" + location + "\"");
   std::string_view rest = std::string_view(location).substr(kFile.size());
   constexpr std::string_view kHere = "localhost/";
   if (rest.starts_with(kHere)) rest.remove_prefix(kHere.size() - 1);
   const auto path = percent_decode(rest, false);
-  if (!path || !path->starts_with('/'))
+  if (!path || !path->starts_with('/') || path->find('\0') != std::string::npos)
     bad_request("Invalid snapshot URI, file path must be absolute or on localhost, got \"" + location + "\"");
   return *path;
+}
+
+// What is no snapshot, or a damaged one, is the sender's matter, not damage of what is stored here.
+void recover_from(Context& context, const std::string& name, const fs::path& file,
+                  const std::optional<std::string>& sha256) {
+  try {
+    context.database.recover_collection(name, file, {.sha256 = sha256});
+  } catch (const index::Error& error) {
+    if (error.code() != index::ErrorCode::data_loss) throw;
+    bad_request(error.what());
+  }
 }
 
 void recover(Context& context, const Call& call, Response& response) {
@@ -148,50 +184,19 @@ void recover(Context& context, const Call& call, Response& response) {
   const JsonDocument document(call.request.body, context.limits.json_depth);
   expect_object(document.root(), "body");
   required_field(document.root(), "location");
-  const std::string path = local_path(*string_field(document.root(), "location"));
+  const fs::path path = allowed_path(context, local_path(*string_field(document.root(), "location")));
   run(context, call, response,
       [&context, name = call.parameters[0], path,
        checksum = string_field(document.root(), "checksum")](std::string& out) {
-        context.database.recover_collection(name, path, {checksum});
+        recover_from(context, name, path, checksum);
         out += "true";
       });
 }
 
-// An uploaded snapshot on its way, removed in the end.
-class UploadedFile {
- public:
-  explicit UploadedFile(std::string_view content) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "nestor-upload-XXXXXX").string();
-    const int fd = ::mkstemp(pattern.data());
-    if (fd < 0) throw index::Error(index::ErrorCode::internal, "cannot make a temporary file for the upload");
-    ::close(fd);
-    path_ = pattern;
-    std::ofstream file(path_, std::ios::binary);
-    if (!file.write(content.data(), static_cast<std::streamsize>(content.size())).flush())
-      throw index::Error(index::ErrorCode::resource_exhausted, "no room for the upload in " + path_.parent_path().string());
-  }
-  ~UploadedFile() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  UploadedFile(const UploadedFile&) = delete;
-  UploadedFile& operator=(const UploadedFile&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 void upload(Context& context, const Call& call, Response& response) {
   check_collection_name(call.parameters[0]);
-  const auto content = form_part(call.request.header("Content-Type"), call.request.body, "snapshot");
-  if (!content) bad_request("an upload is multipart/form-data with a part named `snapshot`");
-  run(context, call, response,
-      [&context, name = call.parameters[0], file = std::make_shared<const UploadedFile>(*content),
-       checksum = call.query_value("checksum")](std::string& out) {
-        context.database.recover_collection(name, file->path(), {checksum});
-        out += "true";
-      });
+  recover_from(context, call.parameters[0], call.request.upload->finish(), call.query_value("checksum"));
+  response.body += "true";
 }
 
 }  // namespace
@@ -213,7 +218,9 @@ void add_snapshot_routes(Router& router, Context& context) {
   router.add({"PUT", "/collections/{name}/snapshots/recover", Lane::write, true,
               [&](const Call& call, Response& response) { recover(context, call, response); }});
   router.add({"POST", "/collections/{name}/snapshots/upload", Lane::write, true,
-              [&](const Call& call, Response& response) { upload(context, call, response); }});
+              [&](const Call& call, Response& response) { upload(context, call, response); },
+              {},
+              kSnapshotPart});
 }
 
 }  // namespace nestor::server

@@ -67,9 +67,17 @@ class Server:
         found = re.search(r"http://\S+:(\d+)", self.ready)
         self.port = int(found.group(1)) if found else None
 
+    def wait_for(self, words):
+        """The next line on stderr that holds them; "" when the server ends before."""
+        for line in self.process.stderr:
+            self.lines.append(line.rstrip("\n"))
+            if words in line:
+                return self.lines[-1]
+        return ""
+
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        self.process.stderr.read()
+        self.lines += self.process.stderr.read().splitlines()
         return self.process.wait(timeout=TIMEOUT)
 
     def __enter__(self):

@@ -94,7 +94,7 @@ class Sample(NestorTestCase):
                 np.testing.assert_array_equal(got[apart], ids[row, :k][apart])
 
     def test_the_graph_finds_nearly_all_of_them_with_less_work(self):
-        answer = self.succeed_json(*self.search("--rows", ":", "--explain", "--ground-truth",
+        answer = self.succeed_json(*self.search("--rows", ":", "--explain", "--ef", 80, "--ground-truth",
                                                 SAMPLE / "neighbours_l2_ids.npy"))
         self.assertGreater(answer["recall"], 0.95)
         read = sum(stage["coordinates_read"] for query in answer["queries"] for stage in query["stages"])

@@ -5,6 +5,8 @@
 import json
 import os
 import pathlib
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -36,6 +38,13 @@ def ask(port, path, **headers):
             return answer.status, answer.read().decode(), answer.headers
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(), error.headers
+
+
+def send(port, method, path, body):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), method=method,
+                                     headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
 
 
 class Settings(NestorTestCase):
@@ -145,6 +154,41 @@ class Serving(NestorTestCase):
                              [("/healthz", 200), ("/collections", 401), ("/collections", 200), ("/metrics", 200)])
             self.assertEqual(lines[2]["request_id"], "abc")
             self.assertNotIn("secret", log.read_text())
+
+    def test_a_hangup_opens_the_log_again_and_the_server_goes_on(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            log = folder / "access.log"
+            with Server("--data", folder / "data", "--port", 0, "--log-access", log) as server:
+                self.assertEqual(ask(server.port, "/healthz")[0], 200)
+                log.rename(folder / "access.log.1")
+                server.process.send_signal(signal.SIGHUP)
+                self.assertIn("hangup: ", server.wait_for("hangup"))
+                self.assertEqual(ask(server.port, "/livez")[0], 200)
+                self.assertEqual(server.stop(), 0)
+                self.assertRegex(server.lines[-1], "stopped$")
+            self.assertIn("/healthz", (folder / "access.log.1").read_text())
+            self.assertIn("/livez", log.read_text())
+
+    def test_a_build_ends_when_the_server_is_told_to_stop_and_the_last_line_is_last(self):
+        rows = 20_000
+        with tempfile.TemporaryDirectory() as folder:
+            with Server("--data", folder, "--port", 0) as server:
+                # Links enough that no machine is done before the signal comes.
+                send(server.port, "PUT", "/collections/c", {"vectors": {"size": 64, "distance": "Euclid"}, "hnsw_config":
+                                                            {"m": 64, "ef_construct": 2000}})
+                points = [{"id": i, "vector": [(i * j) % 101 for j in range(64)]} for i in range(rows)]
+                for at in range(0, rows, 5000):
+                    send(server.port, "PUT", "/collections/c/points?wait=true", {"points": points[at:at + 5000]})
+                while not re.search(r"nestor_collection_building{[^}]*} 1\n", ask(server.port, "/metrics")[1]):
+                    pass
+                self.assertEqual(server.stop(), 0)
+                self.assertIn("building a generation was stopped", "\n".join(server.lines))
+                self.assertRegex(server.lines[-1], "stopped$")
+            with Server("--data", folder, "--port", 0) as server:
+                status, text, _ = ask(server.port, "/collections/c")
+                self.assertEqual((status, json.loads(text)["result"]["points_count"]), (200, rows))
+                self.assertEqual(server.stop(), 0)
 
     def test_a_service_manager_is_told_when_the_server_is_ready(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -13,6 +13,13 @@ using namespace nestor::tests;
 
 namespace {
 
+BuildOptions deterministic_build() {
+  BuildOptions build;
+  build.threads = 1;
+  build.deterministic = true;
+  return build;
+}
+
 constexpr std::size_t kDim = 32, kRows = 3000;
 
 struct World {
@@ -24,7 +31,7 @@ struct World {
     options.graph.candidates_at_build = 60;
     open();
     insert(0, kRows, 1);
-    collection->build({.threads = 1, .deterministic = true, .progress = {}});
+    collection->build(deterministic_build());
   }
   void open() { collection = std::make_unique<Collection>("test", options, records, generations); }
   void insert(std::uint64_t first, std::size_t count, std::uint64_t stream) {
@@ -113,7 +120,7 @@ TEST_CASE("a calibrated collection serves certified targets until it changes, al
   world.open();
   CHECK_FALSE(world.ask(0.9).certified);
   CHECK_THROWS_AS(world.collection->keep_certificates(certificates_of(report)), Error);
-  world.collection->build({.threads = 1, .deterministic = true, .progress = {}});
+  world.collection->build(deterministic_build());
   CHECK(world.ask(0.9).note.find("built anew") != std::string::npos);
 }
 

@@ -12,6 +12,13 @@ using namespace nestor::tests;
 
 namespace {
 
+BuildOptions deterministic_build() {
+  BuildOptions build;
+  build.threads = 1;
+  build.deterministic = true;
+  return build;
+}
+
 constexpr std::uint32_t kDim = 32;
 constexpr std::size_t kRows = 6000;
 
@@ -29,7 +36,7 @@ struct Built {
       operation.upserts.push_back(
           {PointId::number(r), static_cast<Slot>(r), kNoSlot, {rows.data() + r * kDim, kDim}, {}, {}});
     records.write(operation);
-    built = build_generation(records, options, nullptr, {.threads = 1, .deterministic = true, .progress = {}});
+    built = build_generation(records, options, nullptr, deterministic_build());
     generation = Generation::open(built->loaded(), options);
   }
   LadderPlan plan(const SearchOptions& search, PlannedQueries queries) const {

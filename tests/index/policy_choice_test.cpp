@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kRows = 3000, kDim = 48;
 
 struct Built {
-  explicit Built(Metric metric, double wanted_recall) {
+  explicit Built(Metric metric, double wanted_recall, std::span<const float> queries = {}) {
     options.dim = kDim;
     options.metric = metric;
     options.widths = {16, 32, 48};
@@ -40,6 +40,7 @@ struct Built {
     BuildOptions build;
     build.deterministic = true;
     build.wanted_recall = wanted_recall;
+    build.queries = queries;
     built = build_generation(records, options, nullptr, build);
     generation = Generation::open(built->loaded(), options);
   }
@@ -57,25 +58,40 @@ TEST_CASE("a build chooses a gap for the wanted recall, says why, and searches g
   REQUIRE(modest.generation->default_gap());
   REQUIRE(high.generation->default_gap());
   CHECK(*modest.generation->default_gap() < *high.generation->default_gap());
-  REQUIRE(modest.built->notes.size() == 1);
-  CHECK(modest.built->notes[0].find("128 rows") != std::string::npos);
+  REQUIRE(modest.built->policy);
+  CHECK(modest.built->notes.back() == modest.built->policy->choice);
+  CHECK(modest.built->notes.back().find("800 rows") != std::string::npos);
   CHECK(plan_ladder(modest.options, *modest.generation, {}).gap == *modest.generation->default_gap());
   SearchOptions own;
   own.distance_gap = 0.3f;
   CHECK(plan_ladder(modest.options, *modest.generation, own).gap == 0.3f);
 }
 
-TEST_CASE("a chosen policy finds what it was measured to find") {
+TEST_CASE("a chosen policy finds what it was measured to find, and its interval holds the measured recall") {
   const Built b(Metric::cosine, 0.95);
-  const PolicyChoice again = choose_policy(*b.generation, b.options, DeadSlots(), 0.95, 2);
-  CHECK(again.policy.gap == *b.generation->default_gap());
-  CHECK(again.policy.measured_recall >= 0.95f);
+  const DefaultPolicy& policy = *b.generation->default_policy();
+  CHECK(policy.reached);
+  CHECK(policy.low >= 0.95f);
+  CHECK(policy.low <= policy.measured_recall);
+  CHECK(policy.measured_recall <= policy.high);
+  const RecallQuestions asked = ask_exactly(b.generation->matrix(), list_rows(*b.generation, DeadSlots(), {}), b.options,
+                                            {}, 800, 2);
+  const DefaultPolicy again = choose_policy(*b.generation, b.options, DeadSlots(), asked, 0.95, 2);
+  CHECK(again.gap == policy.gap);
+  CHECK(again.measured_recall == policy.measured_recall);
+}
+
+TEST_CASE("queries that a build is given are what it measures by") {
+  const auto queries = nested_vectors(300, kDim, 9);
+  const Built by_rows(Metric::l2, 0.9), by_queries(Metric::l2, 0.9, queries);
+  CHECK_FALSE(by_rows.generation->default_policy()->asked_queries);
+  CHECK(by_queries.generation->default_policy()->asked_queries);
+  CHECK(by_queries.generation->default_policy()->queries == 300);
 }
 
 TEST_CASE("dot products get a gap too, which finds what was wanted and stops walks") {
   const Built b(Metric::dot, 0.98);
   REQUIRE(b.generation->default_gap());
-  CHECK(b.built->notes.size() == 1);
   const auto queries = nested_vectors(100, kDim, 8);
   const RowFilter filter(*b.generation, DeadSlots(), {});
   const LadderPlan plan = plan_ladder(b.options, *b.generation, {});
@@ -96,12 +112,39 @@ TEST_CASE("dot products get a gap too, which finds what was wanted and stops wal
 }
 
 TEST_CASE("a policy survives its bytes and refuses others") {
-  const DefaultPolicy policy{0.16f, 0.99f, 0.996f};
+  DefaultPolicy policy;
+  policy.gap = 0.16f;
+  policy.explore = 800;
+  policy.beam = 32;
+  policy.wanted_recall = 0.99f;
+  policy.measured_recall = 0.996f;
+  policy.low = 0.991f;
+  policy.reached = policy.scans = policy.asked_queries = true;
+  policy.choice = "walks over codes";
   auto bytes = policy.to_bytes();
-  CHECK(DefaultPolicy::from_bytes(bytes).gap == policy.gap);
-  CHECK(DefaultPolicy::from_bytes(bytes).measured_recall == policy.measured_recall);
-  bytes.pop_back();
-  CHECK_THROWS_AS(DefaultPolicy::from_bytes(bytes), Error);
-  CHECK_THROWS_AS(DefaultPolicy::from_bytes({}), Error);
-  CHECK_THROWS_AS(DefaultPolicy::from_bytes(DefaultPolicy{-1, 0.9f, 0.9f}.to_bytes()), Error);
+  const DefaultPolicy back = DefaultPolicy::from_bytes(bytes);
+  CHECK(back.gap == policy.gap);
+  CHECK(back.explore == 800);
+  CHECK(back.beam == 32);
+  CHECK(back.measured_recall == policy.measured_recall);
+  CHECK(back.low == policy.low);
+  CHECK((back.reached && back.scans && back.asked_queries));
+  CHECK_FALSE(back.folded);
+  CHECK(back.choice == policy.choice);
+  for (std::size_t length = 0; length < bytes.size(); ++length)
+    CHECK_THROWS_AS(DefaultPolicy::from_bytes(std::span(bytes).first(length)), Error);
+  policy.gap = -1;
+  CHECK_THROWS_AS(DefaultPolicy::from_bytes(policy.to_bytes()), Error);
+}
+
+TEST_CASE("a policy of version 1 is read, and known not to be measured well") {
+  const struct {
+    std::uint32_t version = 1;
+    float gap = 0.16f, wanted = 0.99f, measured = 0.996f;
+  } first;
+  const DefaultPolicy policy = DefaultPolicy::from_bytes(std::as_bytes(std::span(&first, 1)));
+  CHECK(policy.gap == 0.16f);
+  CHECK(policy.measured_recall == 0.996f);
+  CHECK(policy.queries == 0);
+  CHECK(policy.explore == 400);
 }

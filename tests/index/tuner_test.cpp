@@ -11,6 +11,13 @@ using namespace nestor::tests;
 
 namespace {
 
+BuildOptions deterministic_build() {
+  BuildOptions build;
+  build.threads = 1;
+  build.deterministic = true;
+  return build;
+}
+
 constexpr std::size_t kDim = 32, kRows = 3000;
 
 struct World {
@@ -26,7 +33,7 @@ struct World {
     for (std::size_t i = 0; i < kRows; ++i)
       points.push_back({PointId::number(i), std::span(rows).subspan(i * kDim, kDim), {}, {}});
     collection->upsert(points);
-    collection->build({.threads = 1, .deterministic = true, .progress = {}});
+    collection->build(deterministic_build());
   }
   void open() { collection = std::make_unique<Collection>("test", options, records, generations); }
   TuningRequest request(double recall) {
@@ -91,7 +98,7 @@ TEST_CASE("a tuned collection searches as deep as the wanted recall needs, until
   world.open();
   CHECK(world.collection->tuned_policy() == high.chosen);
   CHECK(world.searched().second == work_high);
-  world.collection->build({.threads = 1, .deterministic = true, .progress = {}});
+  world.collection->build(deterministic_build());
   CHECK(world.searched().second == work_high);
   world.collection->use_tuned_policy(std::nullopt);
   CHECK(world.searched() == std::pair(recall_before, work_before));

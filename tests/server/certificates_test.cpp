@@ -12,6 +12,13 @@
 namespace nestor::server::testing {
 namespace {
 
+index::BuildOptions deterministic_build() {
+  index::BuildOptions build;
+  build.threads = 1;
+  build.deterministic = true;
+  return build;
+}
+
 constexpr int kDim = 16;
 
 // 1,500 points in graphs, and as many queries of the same kind as a test wants.
@@ -31,7 +38,7 @@ struct Calibrated : ApiFixture {
     for (std::size_t i = 0; i < 1500; ++i)
       points.push_back({index::PointId::number(i), std::span(rows).subspan(i * kDim, kDim), {}, {}});
     collection->upsert(points);
-    collection->build({.threads = 1, .deterministic = true, .progress = {}});
+    collection->build(deterministic_build());
   }
   json queries(std::size_t count, std::uint64_t stream = 2) const {
     const auto values = tests::nested_vectors(count, kDim, stream);

@@ -55,7 +55,8 @@ TEST_CASE("what a creation set is shown, and what of it means nothing is said") 
   CHECK(config["optimizer_config"]["flush_interval_sec"] == 5);
   CHECK(config["wal_config"]["wal_capacity_mb"] == 1);
   std::string told;
-  for (const json& warning : c.get("/collections/c").result()["warnings"])
+  const json info = c.get("/collections/c").result();
+  for (const json& warning : info["warnings"])
     told += warning["message"].get<std::string>() + "\n";
   CHECK(told ==
         "`replication_factor` has no effect\n`on_disk_payload` has no effect\n"

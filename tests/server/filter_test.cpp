@@ -182,7 +182,7 @@ TEST_CASE("what a filter does not know is refused by name") {
   names(R"({"must":3})", "for `must`");
   names(R"({"must":[3]})", "for `must`");
   names(R"({"must":[{"kee":"a"}]})", "unknown field `kee`");
-  names(R"({"must":[{"key":"a"}]})", "needs `match`");
+  names(R"({"must":[{"key":"a"}]})", "`match`, `range`");
   names(R"({"must":[{"key":3,"match":{"value":1}}]})", "a payload key");
   names(R"({"must":[{"key":"a","match":{"value":1},"range":{}}]})", "not several");
   names(R"({"must":[{"key":"a","match":{"value":1},"x":1}]})", "unknown field `x`");

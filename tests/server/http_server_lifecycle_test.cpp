@@ -182,16 +182,36 @@ TEST_CASE("a server run until a signal stops gracefully on SIGTERM and SIGINT") 
   for (const int signal : {SIGTERM, SIGINT}) {
     ServerFixture fixture;
     std::uint16_t port = 0;
-    run_until_signal(fixture.make(), [&] {
+    SignalHooks hooks;
+    hooks.on_started = [&] {
       port = fixture.server->port();
       RawClient client(port);
       client.request("GET", "/readyz");
       CHECK(client.reply()->status == 200);
       ::kill(::getpid(), signal);
-    });
+    };
+    run_until_signal(fixture.make(), hooks);
     CHECK(port != 0);
     CHECK_THROWS(RawClient(port));
   }
+}
+
+TEST_CASE("a hangup is told, as often as it comes, and stops nothing") {
+  ServerFixture fixture;
+  std::atomic<int> hangups{0};
+  std::atomic<bool> stopping{false};
+  SignalHooks hooks;
+  hooks.on_started = [&] { ::kill(::getpid(), SIGHUP); };
+  hooks.on_hangup = [&] {
+    RawClient client(fixture.server->port());
+    client.request("GET", "/readyz");
+    CHECK(client.reply()->status == 200);
+    ::kill(::getpid(), ++hangups < 3 ? SIGHUP : SIGTERM);
+  };
+  hooks.on_stop = [&] { stopping = true; };
+  run_until_signal(fixture.make(), hooks);
+  CHECK(hangups == 3);
+  CHECK(stopping);
 }
 
 }  // namespace nestor::server::testing

@@ -2,6 +2,7 @@
 #include <openssl/ssl.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -56,6 +57,22 @@ std::string ask_over_tls(std::uint16_t port, const std::string& request) {
   for (int got; (got = ::SSL_read(tls.get(), chunk, sizeof chunk)) > 0;)
     answer.append(chunk, static_cast<std::size_t>(got));
   return answer;
+}
+
+// What the server shows to a new connection, as DER; empty: no handshake.
+std::string certificate_of(std::uint16_t port) {
+  RawClient client(port);
+  const std::unique_ptr<SSL_CTX, decltype(&::SSL_CTX_free)> context(::SSL_CTX_new(TLS_client_method()),
+                                                                    &::SSL_CTX_free);
+  const std::unique_ptr<SSL, decltype(&::SSL_free)> tls(::SSL_new(context.get()), &::SSL_free);
+  ::SSL_set_fd(tls.get(), client.descriptor());
+  if (::SSL_connect(tls.get()) != 1) return {};
+  const std::unique_ptr<X509, decltype(&::X509_free)> shown(::SSL_get1_peer_certificate(tls.get()), &::X509_free);
+  unsigned char* bytes = nullptr;
+  const int length = ::i2d_X509(shown.get(), &bytes);
+  const std::string der(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(length));
+  ::OPENSSL_free(bytes);
+  return der;
 }
 
 }  // namespace
@@ -236,6 +253,26 @@ TEST_CASE("TLS answers those who speak it and tells the others where they are") 
     CHECK(told->body.find("this port speaks HTTPS") != std::string::npos);
     CHECK(told->has("Connection: close\r\n"));
   }
+}
+
+TEST_CASE("certificates are read again while the server runs, and bad ones leave those of before") {
+  const Certificate files, others;
+  REQUIRE(files.made);
+  ServerFixture fixture;
+  fixture.config.tls = {files.certificate, files.key};
+  const auto port = fixture.start();
+  const std::string before = certificate_of(port);
+  CHECK(certificate_of(port) == before);
+  const auto replace = [](const std::string& by, const std::string& file) {
+    std::filesystem::copy_file(by, file, std::filesystem::copy_options::overwrite_existing);
+  };
+  replace(others.certificate, files.certificate);
+  CHECK_THROWS_AS(fixture.server->read_certificates(), index::Error);  // its key is another
+  CHECK(certificate_of(port) == before);
+  replace(others.key, files.key);
+  fixture.server->read_certificates();
+  CHECK(certificate_of(port).size() > 100);
+  CHECK(certificate_of(port) != before);
 }
 
 TEST_CASE("TLS files that cannot be used are told before anything starts") {

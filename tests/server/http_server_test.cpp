@@ -1,5 +1,9 @@
 #include "server/http_server.h"
 
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -64,6 +68,57 @@ TEST_CASE("a request may arrive byte by byte and its body in chunks") {
   const auto created = client.reply();
   INFO(created->body);
   CHECK(created->status == 200);
+}
+
+TEST_CASE("an uploaded snapshot goes to disk: it may be larger than a body, up to a limit of its own") {
+  ConnectionLimits limits;
+  limits.body_bytes = 4096;
+  limits.upload_bytes = 16 << 20;
+  ServerFixture fixture(limits);
+  index::CollectionOptions options;
+  options.dim = 64;
+  options.metric = index::Metric::l2;
+  std::vector<float> row(64);
+  std::vector<index::Point> points(20'000);
+  for (std::size_t i = 0; i < points.size(); ++i) points[i] = {index::PointId::number(i), row, "", {}};
+  fixture.database->create_collection("c", options)->upsert(points);
+  const auto made = fixture.database->create_snapshot("c");
+  std::ifstream file(fixture.database->snapshot_file("c", made.name), std::ios::binary);
+  const std::string snapshot{std::istreambuf_iterator<char>(file), {}};
+  REQUIRE(snapshot.size() > std::size_t{4} << 20);  // several blocks
+  const std::string form = "--edge\r\nContent-Disposition: form-data; name=\"snapshot\"\r\n\r\n" + snapshot +
+                           "\r\n--edge--\r\n";
+  const std::string type = "Content-Type: multipart/form-data; boundary=edge\r\n";
+  const auto port = fixture.start();
+  RawClient client(port);
+  client.request("POST", "/collections/d/snapshots/upload?checksum=" + made.sha256, form, type);
+  const auto uploaded = client.reply();
+  REQUIRE(uploaded);
+  INFO(uploaded->body);
+  CHECK(uploaded->status == 200);
+  CHECK(fixture.database->collection("d")->count() == points.size());
+  client.request("POST", "/collections/e/snapshots/upload", "--edge\r\n\r\n\r\ngarbage\r\n--edge--", type);
+  CHECK(client.reply()->status == 400);
+  CHECK(std::filesystem::is_empty(fixture.database->scratch_directory()));
+
+  RawClient in_chunks(port);
+  in_chunks.send("POST /collections/f/snapshots/upload HTTP/1.1\r\nHost: a\r\n" + type +
+                 "Transfer-Encoding: chunked\r\n\r\n");
+  for (std::size_t at = 0; at < form.size(); at += 60'000) {
+    const std::string part = form.substr(at, 60'000);
+    char size[16];
+    std::snprintf(size, sizeof size, "%zx\r\n", part.size());
+    in_chunks.send(size + part + "\r\n");
+  }
+  in_chunks.send("0\r\n\r\n");
+  CHECK(in_chunks.reply()->status == 200);
+  RawClient endless(port);
+  endless.send("POST /collections/g/snapshots/upload HTTP/1.1\r\nHost: a\r\n" + type +
+               "Content-Length: 20000000\r\n\r\n");
+  CHECK(endless.reply()->status == 413);
+  RawClient other(port);
+  other.request("POST", "/collections/d/points/query", std::string(5000, ' '));
+  CHECK(other.reply()->status == 413);
 }
 
 TEST_CASE("HEAD answers without a body") {

@@ -98,7 +98,7 @@ TEST_CASE("an unknown path is 404 and a known path with another method 405 with 
 
 TEST_CASE("bad percent-encoding and targets that are no path are 400") {
   const Router router = make_router();
-  for (const char* target : {"/collections/%", "/collections/%4", "/collections/%zz", "*", "http://host/", ""})
+  for (const char* target : {"/collections/%", "/collections/%4", "/collections/%zz", "*", ""})
     CHECK(router.match("GET", target).error->status() == 400);
 }
 

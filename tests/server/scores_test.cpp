@@ -111,25 +111,25 @@ TEST_CASE("a cosine lies within -1 and 1, and a row is nearest to itself in floa
 }
 
 TEST_CASE("what is no number never ranks before a number") {
-  const std::vector<std::vector<float>> rows = {{3e38f, 3e38f}, {1, 1}, {-3e38f, 3e38f}, {0.5f, 0.5f}};
+  // Longer ones would overflow where two are compared, and are refused where they are written.
+  const std::vector<std::vector<float>> rows = {{2e18f, 2e18f}, {1, 1}, {-2e18f, 2e18f}, {0.5f, 0.5f}};
   Scored dot("Dot", rows);
   for (const char* more : {"", R"(,"params":{"exact":true})", R"(,"limit":3)", R"(,"limit":5000)"}) {
-    const json found = dot.points(R"({"query":[3e38,-3e38])" + std::string(more) + "}");
+    const json found = dot.points(R"({"query":[2e18,-2e18])" + std::string(more) + "}");
     INFO(more);
-    CHECK(ids_of(found)[0] == 2);  // 1 and 3: infinity minus infinity, and minus infinity; 2 and 4 are 0
-    CHECK(ids_of(found)[1] == 4);
+    for (int i = 0; i < 3; ++i) CHECK(ids_of(found)[i] != 3);  // the products of 1, 2 and 4 are 0
   }
   for (const char* query :
-       {R"({"recommend":{"positive":[[3e38,-3e38]],"strategy":"best_score"}})",
-        R"({"recommend":{"positive":[[3e38,-3e38]],"negative":[[3e38,3e38]],"strategy":"sum_scores"}})",
-        R"({"discover":{"target":[3e38,-3e38]}})", R"({"context":[{"positive":[3e38,-3e38],"negative":[1,1]}]})",
-        R"({"nearest":[3e38,-3e38],"mmr":{"diversity":0.5}})"}) {
+       {R"({"recommend":{"positive":[[2e18,-2e18]],"strategy":"best_score"}})",
+        R"({"recommend":{"positive":[[2e18,-2e18]],"negative":[[2e18,2e18]],"strategy":"sum_scores"}})",
+        R"({"discover":{"target":[2e18,-2e18]}})", R"({"context":[{"positive":[2e18,-2e18],"negative":[1,1]}]})",
+        R"({"nearest":[2e18,-2e18],"mmr":{"diversity":0.5}})"}) {
     INFO(query);
     const json found = dot.points("{\"query\":" + std::string(query) + "}");
     CHECK(found.size() == 4);
     for (const json& point : found) CHECK(point["score"].is_number_float());
   }
-  CHECK(dot.points(R"({"prefetch":[{"query":[3e38,-3e38]},{"query":[1,1]}],"query":{"fusion":"dbsf"}})").size() == 4);
+  CHECK(dot.points(R"({"prefetch":[{"query":[2e18,-2e18]},{"query":[1,1]}],"query":{"fusion":"dbsf"}})").size() == 4);
 }
 
 TEST_CASE("the threshold of a diverse query decides about its candidates") {

@@ -18,7 +18,7 @@ TEST_CASE("health checks answer text, and ready says no while stopping") {
   CHECK(fixture.get("/healthz").raw.body == "healthz check passed");
   CHECK(fixture.get("/livez").status == 200);
   CHECK(fixture.get("/readyz").raw.body == "all shards are ready");
-  fixture.api.set_ready(false);
+  fixture.api.begin_stop();
   const Reply reply = fixture.get("/readyz");
   CHECK(reply.status == 503);
   CHECK(reply.raw.content_type == "text/plain; charset=utf-8");

@@ -1,4 +1,6 @@
+#include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "server/multipart.h"
 #include "tests/server/support/api_fixture.h"
@@ -109,7 +111,8 @@ TEST_CASE("damaged, foreign and missing snapshots are refused") {
   const auto upload = [&](const std::string& content, const std::string& type) {
     return line.call("POST", kSnapshots + "/upload", content, {{"Content-Type", type}}).status;
   };
-  CHECK(upload(form(bytes), "multipart/form-data; boundary=edge") == 500);
+  CHECK(upload(form(bytes), "multipart/form-data; boundary=edge") == 400);
+  CHECK(upload(form("garbage"), "multipart/form-data; boundary=edge") == 400);
   CHECK(upload(form("x"), "multipart/form-data; boundary=other") == 400);
   CHECK(upload("{}", "application/json") == 400);
   CHECK(line.count("c") == 5);
@@ -118,7 +121,6 @@ TEST_CASE("damaged, foreign and missing snapshots are refused") {
   };
   CHECK(recover("https://example.org/a.snapshot") == 400);
   CHECK(recover("relative.snapshot") == 400);
-  CHECK(recover("file:///nowhere/a.snapshot") == 404);
   CHECK(line.get(kSnapshots + "/none.snapshot").status == 404);
   CHECK(line.get("/collections/none/snapshots").status == 404);
 }
@@ -131,16 +133,65 @@ TEST_CASE("the whole database has snapshots of its own") {
   CHECK(line.call("DELETE", "/snapshots/" + made.result()["name"].get<std::string>()).result() == true);
 }
 
-TEST_CASE("a form's part is found by its name and only whole") {
+TEST_CASE("a form's part is found by its name, only whole, and however it is cut into pieces") {
+  // nullopt: not found, or not all of it.
+  const auto part = [](const std::string& type, std::string_view body, const std::string& name,
+                       std::size_t step) -> std::optional<std::string> {
+    FormPartReader reader(type, name);
+    std::string content;
+    for (std::size_t at = 0; at < body.size(); at += step) reader.feed(body.substr(at, step), content);
+    return reader.is_complete() ? std::optional(content) : std::nullopt;
+  };
   const std::string type = "multipart/form-data; boundary=\"edge\"";
-  CHECK(form_part(type, form("a\r\nb"), "snapshot") == "a\r\nb");
-  CHECK(form_part(type, form(""), "snapshot") == "");
-  CHECK(form_part(type, form("a"), "other") == "x");
-  CHECK_FALSE(form_part(type, form("a"), "none"));
-  CHECK_FALSE(form_part("text/plain; boundary=edge", form("a"), "snapshot"));
+  for (const std::size_t step : {1u, 2u, 3u, 7u, 1000u}) {
+    INFO("pieces of " << step);
+    for (const std::string content : {"a\r\nb", "", "\r\n", "\r\n--edg", "\r\n\r\n--edg\r\n--"})
+      CHECK(part(type, form(content), "snapshot", step) == content);
+    CHECK(part(type, form("a"), "other", step) == "x");
+    CHECK_FALSE(part(type, form("a"), "none", step));
+    CHECK_FALSE(part("text/plain; boundary=edge", form("a"), "snapshot", step));
+  }
   const std::string whole = form("abc");
   for (std::size_t cut = 0; cut < whole.find("\r\n--edge--"); ++cut)
-    CHECK_FALSE(form_part(type, std::string_view(whole).substr(0, cut), "snapshot"));
+    CHECK_FALSE(part(type, std::string_view(whole).substr(0, cut), "snapshot", 5));
+}
+
+TEST_CASE("only the snapshot folder and configured ones are read from, and what is no snapshot is refused") {
+  Line line;
+  const Reply made = line.call("POST", kSnapshots, "{}");
+  const auto kept = line.database->snapshot_file("c", made.result()["name"]);
+  const auto recover = [&](Api& api, const std::string& location) {
+    const std::string body = json{{"location", location}}.dump();
+    return api.handle({"PUT", "/collections/d/snapshots/recover", body, {}}).status;
+  };
+  const tests::TemporaryDirectory elsewhere;
+  const std::string copy = (elsewhere / "copy.snapshot").string();
+  std::filesystem::copy_file(kept, copy);
+  CHECK(recover(line.api, "file:///etc/passwd") == 403);
+  CHECK(recover(line.api, "file:///nowhere/a.snapshot") == 403);
+  CHECK(recover(line.api, "file:///etc/passwd%00.snapshot") == 400);
+  CHECK(recover(line.api, "file://" + copy) == 403);
+  const std::string folder = line.database->snapshot_directory().string();
+  CHECK(recover(line.api, "file://" + folder + "/../../../../../../../../etc/passwd") == 403);
+  CHECK(recover(line.api, "file://" + folder + "/none.snapshot") == 404);
+  CHECK(recover(line.api, "file://" + folder) == 400);
+  std::ofstream(folder + "/garbage.snapshot") << "not one";
+  CHECK(recover(line.api, "file://" + folder + "/garbage.snapshot") == 400);
+  std::filesystem::create_symlink("/etc/passwd", folder + "/link.snapshot");
+  CHECK(recover(line.api, "file://" + folder + "/link.snapshot") == 403);
+  CHECK_FALSE(line.database->contains("d"));
+  Api wider(*line.database, {}, {{}, {}, {}, {elsewhere.path()}});
+  CHECK(recover(wider, "file://" + copy) == 200);
+  CHECK(recover(wider, "file:///etc/passwd") == 403);
+}
+
+TEST_CASE("a snapshot is not recovered at an alias's name over HTTP") {
+  Line line;
+  const Reply made = line.call("POST", kSnapshots, "{}");
+  line.call("POST", "/collections/aliases", R"({"actions":[{"create_alias":{"collection_name":"c","alias_name":"x"}}]})");
+  const std::string file = line.database->snapshot_file("c", made.result()["name"]).string();
+  CHECK(line.put("/collections/x/snapshots/recover", {{"location", "file://" + file}}).status == 409);
+  CHECK(line.database->collection_names() == std::vector<std::string>{"c"});
 }
 
 }  // namespace nestor::server::testing

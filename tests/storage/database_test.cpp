@@ -1,6 +1,7 @@
 #include "storage/database.h"
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "storage/collection_name.h"
@@ -49,7 +50,7 @@ TEST_CASE("asking for what is not there, or making what is, is one clear error")
 TEST_CASE("names become safe directories and come back") {
   const TemporaryDirectory directory;
   const std::vector<std::string> names{
-      "plain", "with space",          ".", "..",  ".hidden",    "100%", "a%20b", "ключ", "UPPER",
+      "plain", "with space",          ".hidden",    "100%", "a%20b", "ключ", "UPPER",
       "upper", std::string(255, 'x'), "%", "tmp", "semi;$(x)'`"};
   auto database = Database::open(directory.path(), quiet());
   for (const std::string& name : names) {
@@ -63,7 +64,7 @@ TEST_CASE("names become safe directories and come back") {
   CHECK(database->collection_names() == sorted);
   for (const std::string& name : names) CHECK(database->attributes(name) == name);
   for (const std::string& bad :
-       {std::string(), std::string(256, 'x'), std::string("a/b"), std::string("a\nb"), std::string("a\0b", 3),
+       {std::string(), std::string("."), std::string(".."), std::string(256, 'x'), std::string("a/b"), std::string("a\nb"), std::string("a\0b", 3),
         std::string("a\x7F"), std::string("<"), std::string("a*"), std::string("a\\b"), std::string(200, '%')}) {
     INFO("name " << bad);
     error_of(ErrorCode::invalid_argument, [&] { database->create_collection(bad, options_of()); });
@@ -129,6 +130,27 @@ TEST_CASE("with only the walk's codes in memory the answers are the same and the
   CHECK(memory[1].mapped_codes > 0);
   CHECK(memory[1].codes + memory[1].mapped_codes == memory[0].codes);
   CHECK(memory[1].links == memory[0].links);
+}
+
+TEST_CASE("with only the walk's codes in memory opening leaves no mapped row behind") {
+  const TemporaryDirectory directory;
+  {
+    auto database = Database::open(directory.path(), quiet());
+    auto collection = database->create_collection("words", options_of());
+    collection->upsert(Points(0, 20'000, 1).points);
+    build(*collection);
+  }
+  const auto mapped_bytes = [] {
+    std::uint64_t size = 0, resident = 0, shared = 0;
+    std::ifstream("/proc/self/statm") >> size >> resident >> shared;
+    return static_cast<std::int64_t>(shared * 4096);
+  };
+  DatabaseOptions options = quiet();
+  options.residency = Residency::walk_codes;
+  const std::int64_t before = mapped_bytes();
+  const auto database = Database::open(directory.path(), options);
+  const MemoryReport memory = database->collection("words")->info().memory;
+  CHECK(mapped_bytes() - before < static_cast<std::int64_t>((memory.rows + memory.mapped_codes) / 2));
 }
 
 TEST_CASE("the background builder builds what wants it, and the next start serves from it") {

@@ -308,3 +308,44 @@ TEST_CASE("a collection's directory with two sets of rows and no word which coun
   CHECK(Database::open(directory.path(), log.options())->collection("words")->count() == 10);
   CHECK(log.say("CURRENT"));
 }
+
+TEST_CASE("a snapshot is not recovered at an alias's name, where its collection would not be seen") {
+  const TemporaryDirectory directory;
+  const auto database = Database::open(directory.path(), quiet());
+  database->create_collection("a", options_of())->upsert(Points(0, 3, 1).points);
+  database->create_collection("b", options_of())->upsert(Points(0, 5, 1).points);
+  const SnapshotInfo all = database->create_snapshot(std::nullopt);
+  const auto file = copy_out(*database, std::nullopt, all.name, directory / "all.snapshot");
+  const AliasChange make{AliasChange::Kind::create, "x", "a"};
+  database->change_aliases({&make, 1});
+  RecoverOptions from_b;
+  from_b.source = "b";
+  error_of(ErrorCode::already_exists, [&] { database->recover_collection("x", file, from_b); });
+  CHECK(database->collection("x")->count() == 3);
+  CHECK(database->collection_names() == std::vector<std::string>{"a", "b"});
+
+  // The same for one of several: the others stay as they were.
+  database->delete_collection("b");
+  const AliasChange hide{AliasChange::Kind::create, "b", "a"};
+  database->change_aliases({&hide, 1});
+  const PointId gone = PointId::number(0);
+  database->collection("a")->erase({&gone, 1});
+  error_of(ErrorCode::already_exists, [&] { database->recover_all(file); });
+  CHECK(database->collection("a")->count() == 2);
+}
+
+TEST_CASE("one collection of a snapshot of several is recovered under another name") {
+  const TemporaryDirectory directory;
+  const auto database = Database::open(directory.path(), quiet());
+  database->create_collection("a", options_of())->upsert(Points(0, 3, 1).points);
+  database->create_collection("b", options_of())->upsert(Points(0, 5, 1).points);
+  const SnapshotInfo all = database->create_snapshot(std::nullopt);
+  const auto file = database->snapshot_file(std::nullopt, all.name);
+  RecoverOptions options;
+  options.source = "b";
+  CHECK(database->recover_collection("c", file, options)->count() == 5);
+  options.source = "d";
+  CHECK(error_of(ErrorCode::not_found, [&] { database->recover_collection("e", file, options); }).find("`a`, `b`") !=
+        std::string::npos);
+  error_of(ErrorCode::not_found, [&] { database->recover_collection("e", file); });
+}

@@ -93,6 +93,20 @@ py::object get(Collection& collection, const py::object& id) {
   return out;
 }
 
+py::dict recall_dict(const index::RecallReport& recall) {
+  py::dict out;
+  out["recall_reached"] = recall.reached;
+  out["search_by"] = recall.scans ? "scan" : "walk";
+  out["choice"] = recall.choice;
+  out["remedy"] = recall.remedy;
+  out["wanted_recall"] = recall.wanted;
+  out["measured_recall"] = recall.measured;
+  out["measured_recall_interval"] = py::make_tuple(recall.low, recall.high);
+  out["questions"] = recall.questions;
+  out["asked"] = recall.asked_queries ? "queries" : "rows";
+  return out;
+}
+
 py::dict build(Collection& collection, unsigned threads, bool deterministic) {
   const index::BuildReport report = interruptible<index::BuildReport>([&](const Interruption& interruption) {
     index::BuildOptions options;
@@ -105,6 +119,8 @@ py::dict build(Collection& collection, unsigned threads, bool deterministic) {
   out["rows"] = report.rows;
   out["seconds"] = report.seconds;
   out["generation_bytes"] = report.generation_bytes;
+  out["notes"] = report.notes;
+  out["recall"] = recall_dict(report.recall);
   return out;
 }
 
@@ -121,9 +137,11 @@ py::dict info(Collection& collection) {
   out["rotation"] = std::string(to_string(info.options.rotation));
   out["widths"] = info.options.widths;
   out["graphs"] = info.options.graphs;
+  out["recall"] = recall_dict(info.recall);
   py::dict memory;
   memory["links"] = info.memory.links;
   memory["codes"] = info.memory.codes;
+  memory["walked_rows"] = info.memory.walked_rows;
   memory["mapped_codes"] = info.memory.mapped_codes;
   memory["rows"] = info.memory.rows;
   memory["ids"] = info.memory.ids;
