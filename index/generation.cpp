@@ -100,6 +100,8 @@ std::shared_ptr<const Generation> Generation::open(const LoadedSections& loaded,
       const std::string name = "graph." + std::to_string(width);
       const auto links = sections.raw(name + ".links"), upper = sections.raw(name + ".upper");
       out->graphs_.push_back({width, FrozenGraph(links, upper, rows), {}});
+      if (sections.has("layout") && out->graphs_.back().graph.max_links() != out->layout_.graph.max_links)
+        damaged("has a graph of other links than its layout says");
       out->link_bytes_ += out->graphs_.back().graph.links().bytes() + upper.size();
     }
     for (WidthGraph& graph : out->graphs_) graph.effort = WalkEffort::measure(*out, graph, options.metric);

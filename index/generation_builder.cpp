@@ -8,12 +8,9 @@
 #include <string>
 #include <utility>
 
-#include "index/code_builder.h"
 #include "index/error.h"
-#include "index/graph_builder.h"
+#include "index/layout_search.h"
 #include "index/parallel.h"
-#include "index/layout_choice.h"
-#include "index/policy_choice.h"
 #include "index/row_copies.h"
 #include "index/walk_limits.h"
 
@@ -21,8 +18,6 @@ namespace nestor::index {
 namespace {
 
 constexpr std::size_t kRotationSample = 20'000;  // rows; enough for a covariance of 1,000 coordinates
-constexpr std::uint32_t kManyLinks = 32, kManyCandidates = 200;
-constexpr double kWorthwhile = 0.9;
 constexpr double kWantedRecall = 0.99;           // where nobody said another
 // Questions that measure a build: as many as 40 thousand million multiplications answer exactly (seconds).
 constexpr double kQuestionWork = 4e10, kLeastQuestions = 256, kMostQuestions = 800;
@@ -200,83 +195,24 @@ class Builder {
                           " rows equal another one; they follow it where it is found");
   }
 
-  // Codes and graphs of one layout, and what searches by them find.
-  struct Attempt {
-    Layout layout;
-    std::unique_ptr<CodeBuilder> codes;
-    std::vector<GraphBytes> graphs;
-    std::vector<std::byte> layout_bytes;
-    DefaultPolicy policy;
-
-    std::vector<Section> sections() const {
-      std::vector<Section> out = codes->sections();
-      out.push_back({"layout", layout_bytes});
-      for (std::size_t g = 0; g < graphs.size(); ++g) {
-        const std::string name = "graph." + std::to_string(layout.graphs[g]);
-        out.push_back({name + ".links", graphs[g].links.bytes()});
-        out.push_back({name + ".upper", std::as_bytes(std::span(graphs[g].upper))});
-      }
-      return out;
-    }
-  };
-
-  // The first layout by which searches find what is wanted; a fold keeps its base's. Where none is enough, the one that
-  // finds most, and searches scan.
   void choose_layout() {
-    std::vector<Layout> layouts = base_ != nullptr ? std::vector<Layout>{base_->layout()} : layouts_to_try(options_);
-    if (build_.only_as_asked) layouts.resize(1);
     const RecallQuestions asked = ask();
-    std::optional<Attempt> best;
-    for (std::size_t i = 0; i < layouts.size(); ++i) {
-      std::optional<Attempt> attempt = encode(layouts[i], asked);
-      if (!attempt) continue;
-      link(*attempt, asked);
-      const DefaultPolicy tried = attempt->policy;
-      if (!best || tried.measured_recall > best->policy.measured_recall) best = std::move(attempt);
-      if (best->policy.reached) break;
-      out_->notes.push_back("not enough: walks over " + layouts[i].describe(options_.dim) + ", " + describe_found(tried));
-    }
-    keep(std::move(*best));
-  }
-
-  // Codes of a layout; none where they put the true neighbours too far down.
-  std::optional<Attempt> encode(const Layout& layout, const RecallQuestions& asked) {
-    Attempt attempt;
-    attempt.layout = layout;
-    const CodeBuildInput input = code_input(layout);
-    progress_.report("trying walks over " + layout.describe(options_.dim), 0, 1);
-    attempt.codes = std::make_unique<CodeBuilder>(input);
-    if (layout.walks_rows || base_ != nullptr || build_.only_as_asked) return attempt;
-    const CodeDepth depth = probe_codes(*attempt.codes, input, asked, copies_);
-    if (depth.enough) return attempt;
-    out_->notes.push_back("not walked: " + describe(depth, layout, options_.dim, asked.questions.size()));
-    return std::nullopt;
-  }
-
-  // Graphs, and how deep searches must go by them. Where they must go deep, graphs of more links are tried as well and
-  // kept where they reach what the others do not, or by a tenth fewer comparisons.
-  void link(Attempt& attempt, const RecallQuestions& asked) {
-    build_graphs(attempt);
-    measure(attempt, asked);
-    if (base_ != nullptr || build_.only_as_asked || !goes_deep(attempt.policy) || options_.graph != GraphParameters{.seed = options_.graph.seed}) return;
-    const Layout before = attempt.layout;
-    const DefaultPolicy policy = attempt.policy;
-    std::vector<GraphBytes> graphs = std::exchange(attempt.graphs, {});
-    attempt.layout.graph.max_links = kManyLinks;
-    attempt.layout.graph.candidates_at_build = kManyCandidates;
-    build_graphs(attempt);
-    measure(attempt, asked);
-    const bool better = policy.reached ? attempt.policy.reached && attempt.policy.evaluations < kWorthwhile * policy.evaluations
-                                       : attempt.policy.measured_recall > policy.measured_recall;
-    char text[160];
-    std::snprintf(text, sizeof text, "graphs of %u links and %u candidates at build %s: %.0f comparisons a question instead of %.0f",
-                  2 * kManyLinks, kManyCandidates, better ? "are worth it" : "are not worth it", attempt.policy.evaluations,
-                  policy.evaluations);
-    out_->notes.push_back(text);
-    if (better) return;
-    attempt.layout = before;
-    attempt.policy = policy;
-    attempt.graphs = std::move(graphs);
+    LayoutSearchInput input;
+    input.options = &options_;
+    input.build = &build_;
+    input.rows = rows();
+    input.count = count_;
+    input.rotation = rotation_ ? &*rotation_ : nullptr;
+    input.copies = copies_;
+    input.base = base_;
+    input.dead = dead_;
+    input.wanted_recall = wanted_recall();
+    input.threads = threads_;
+    input.common = out_->loaded();
+    input.progress = [this](const std::string& phase, std::uint64_t done, std::uint64_t total) {
+      progress_.report(phase, done, total);
+    };
+    keep(search_layout(input, asked, out_->notes));
   }
 
   RecallQuestions ask() {
@@ -290,96 +226,23 @@ class Builder {
                        threads_);
   }
 
-  CodeBuildInput code_input(const Layout& layout) {
-    CodeBuildInput input;
-    input.rows = rows();
-    input.count = count_;
-    input.options = &options_;
-    input.layout = &layout;
-    input.rotation = rotation_ ? &*rotation_ : nullptr;
-    input.threads = threads_;
-    input.progress = [&](std::uint64_t done) { progress_.report("encoding rows", done, count_); };
-    return input;
-  }
-
-  void build_graphs(Attempt& attempt) {
-    for (const std::uint32_t width : attempt.layout.graphs) {
-      const std::string phase = "building graph " + std::to_string(width);
-      HugeBuffer graph_codes;
-      GraphBuildInput input;
-      input.rows = count_;
-      input.width = width;
-      input.metric = options_.metric;
-      input.parameters = attempt.layout.graph;
-      input.threads = threads_;
-      input.copies = copies_;
-      if (attempt.layout.walks_rows) {
-        input.values = rows();
-      } else {
-        graph_codes = attempt.codes->graph_codes(width);
-        input.codes = reinterpret_cast<const std::uint8_t*>(graph_codes.data());
-        input.stride = attempt.codes->graph_quantizer().code_length(width);
-        input.quantizer = &attempt.codes->graph_quantizer();
-      }
-      if (base_ != nullptr) input.base = &base_->graphs()[attempt.graphs.size()].graph;
-      input.progress = [&](std::uint64_t done) { progress_.report(phase, done, count_); };
-      attempt.graphs.push_back(build_graph(input));
-    }
-  }
-
-  void measure(Attempt& attempt, const RecallQuestions& asked) {
-    progress_.report("choosing the default policy", 0, 1);
-    attempt.layout_bytes = attempt.layout.to_bytes();
-    LoadedSections loaded = out_->loaded();
-    const auto own = attempt.sections();
-    loaded.sections.insert(loaded.sections.end(), own.begin(), own.end());
-    const auto generation = Generation::open(loaded, options_);
-    attempt.policy = choose_policy(*generation, options_, *dead_, asked, wanted_recall(), threads_);
-    attempt.policy.folded = base_ != nullptr;
-    progress_.report("choosing the default policy", 1, 1);
-  }
-
   double wanted_recall() const {
     if (build_.wanted_recall) return *build_.wanted_recall;
     const bool known = previous_ != nullptr && previous_->default_policy() && previous_->default_policy()->wanted_recall > 0;
     return known ? static_cast<double>(previous_->default_policy()->wanted_recall) : kWantedRecall;
   }
 
-  void keep(Attempt attempt) {
-    DefaultPolicy& policy = attempt.policy;
-    policy.scans = !policy.reached;
-    policy.choice = describe_choice(attempt);
-    const std::vector<Section> sections = attempt.sections();
+  void keep(LaidOut found) {
+    const std::vector<Section> sections = found.sections();
     out_->sections.insert(out_->sections.end(), sections.begin(), sections.end());
-    out_->blocks.push_back(std::move(attempt.layout_bytes));  // where the section points to
-    if (!attempt.codes->reason().empty()) out_->notes.push_back(attempt.codes->reason());
-    out_->codes = std::move(attempt.codes);
-    out_->graphs = std::move(attempt.graphs);
-    out_->blocks.push_back(policy.to_bytes());
+    out_->blocks.push_back(std::move(found.layout_bytes));  // where the section points to
+    if (!found.codes->reason().empty()) out_->notes.push_back(found.codes->reason());
+    out_->codes = std::move(found.codes);
+    out_->graphs = std::move(found.graphs);
+    out_->blocks.push_back(found.policy.to_bytes());
     add_section("policy", out_->blocks.back());
-    out_->notes.push_back(policy.choice);
-    out_->policy = policy;
-  }
-
-  static std::string describe_found(const DefaultPolicy& p) {
-    char text[240];
-    std::snprintf(text, sizeof text,
-                  "%.1f %% (95 %% interval %.1f to %.1f) of the 10 neighbours of %u %s are found (wanted %.4g %%)",
-                  100.0 * static_cast<double>(p.measured_recall), 100.0 * static_cast<double>(p.low),
-                  100.0 * static_cast<double>(p.high), p.queries,
-                  p.asked_queries ? "queries" : "rows, each hidden from its own search,",
-                  100.0 * static_cast<double>(p.wanted_recall));
-    return text;
-  }
-
-  std::string describe_choice(const Attempt& attempt) const {
-    const DefaultPolicy& p = attempt.policy;
-    char depth[120];
-    std::snprintf(depth, sizeof depth, " to a distance gap of %.2f and at most %u candidates",
-                  static_cast<double>(p.gap), p.explore);
-    const std::string walks = "walks over " + attempt.layout.describe(options_.dim) + depth;
-    if (p.scans) return "searches scan all rows, since by the best of the walks tried, " + walks + ", only " + describe_found(p);
-    return "searches are " + walks + ": " + describe_found(p);
+    out_->notes.push_back(found.policy.choice);
+    out_->policy = std::move(found.policy);
   }
 
   void store_rows() {

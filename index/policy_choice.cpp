@@ -48,7 +48,8 @@ class PolicyChoice {
       if (far_below(measure(depth, kAskedNeighbours, kFirstAsked))) continue;
       DefaultPolicy policy = policy_of(depth, measure(depth, kAskedNeighbours, asked_.questions.size()));
       policy.reached = static_cast<double>(policy.low) >= wanted_ &&
-                       measure(depth, kAskedMany, kManyAsked).recall >= wanted_ - kManyLess;
+                       (!asked_.answers_many ||
+                        measure(depth, kAskedMany, kManyAsked).recall >= wanted_ - kManyLess);
       if (policy.reached) return policy;
       tried.push_back(std::move(policy));
     }

@@ -25,6 +25,7 @@ struct RecallQuestions {
   std::vector<Question> questions;
   std::vector<std::vector<std::uint32_t>> nearest;  // rows, the kAskedNeighbours nearest of each question
   double live_share = 1;
+  bool answers_many = true;  // within_many counts among the rows asked
   // Estimated from how fast neighbours grow in number with distance (Levina & Bickel 2004); 0: not known (dot).
   double dimensions = 0;
 };

@@ -59,6 +59,7 @@ QueryNode QueryReader::common(const JsonValue& body) const {
   node.limit = integer_field(body, "limit", {.low = 1}).value_or(10);
   if (const auto threshold = number_field(body, "score_threshold"))
     node.score_threshold = static_cast<float>(std::clamp<double>(*threshold, -kLargest, kLargest));
+  node.search.k = static_cast<std::uint32_t>(std::min<std::uint64_t>(node.limit, std::numeric_limits<std::uint32_t>::max()));
   read_search_params(body, node.search);
   read_lookup(body, node);
   return node;

@@ -1,6 +1,7 @@
 #include "server/search_params.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "server/fields.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t kMaxUint32 = std::numeric_limits<std::uint32_t>::max();
 constexpr std::size_t kMaxStages = index::kMaxWidths;
+constexpr double kMaxOversampling = 1000;
 
 index::Stage read_stage(const JsonValue& value) {
   allow_fields(value, "stages", {"width", "shortlist"});
@@ -28,7 +30,7 @@ void read_ladder(const JsonValue& ladder, index::SearchOptions& search) {
   allow_fields(ladder, "matryoshka",
                {"width", "stages", "explain", "target_recall", "max_latency_ms", "encoder", "distance_gap",
                 "exact_distances", "query_type"});
-  search.exact_distances = bool_field(ladder, "exact_distances").value_or(true);
+  search.exact_distances = bool_field(ladder, "exact_distances").value_or(search.exact_distances);
   if (const auto gap = number_field(ladder, "distance_gap")) {
     if (!(*gap >= 0 && *gap <= 100)) validation_error("params.matryoshka.distance_gap", "must be from 0 to 100");
     search.distance_gap = static_cast<float>(*gap);
@@ -48,15 +50,46 @@ void read_ladder(const JsonValue& ladder, index::SearchOptions& search) {
   for (const JsonValue& stage : stages->items()) search.stages.push_back(read_stage(stage));
 }
 
+// What the dialect says of codes, as it applies to ours: the best candidates are always compared by their rows as well.
+void read_quantization(const JsonValue& params, index::SearchOptions& search) {
+  const auto codes = field(params, "quantization");
+  if (!codes) return;
+  allow_fields(*codes, "quantization", {"ignore", "rescore", "oversampling"});
+  if (bool_field(*codes, "ignore").value_or(false)) search.exact = true;  // only a scan does without codes
+  search.exact_distances = bool_field(*codes, "rescore").value_or(true);
+  const auto oversampling = number_field(*codes, "oversampling");
+  if (!oversampling) return;
+  if (!(*oversampling >= 1 && *oversampling <= kMaxOversampling))
+    validation_error("params.quantization.oversampling", "must be from 1 to 1000");
+  if (!search.candidates_to_explore) return;  // otherwise as many are ranked as it takes
+  const double wanted = std::ceil(*oversampling * search.k);
+  search.candidates_to_explore =
+      std::max(*search.candidates_to_explore, static_cast<std::uint32_t>(std::min<double>(wanted, kMaxUint32)));
+}
+
+// Hints that ask for less than what is done: rows that no graph holds yet are scanned, few as they are, and a walk under
+// a filter is planned so that it finds what it should. Their form is checked.
+void check_hints(const JsonValue& params) {
+  bool_field(params, "indexed_only");
+  const auto acorn = field(params, "acorn");
+  if (!acorn) return;
+  allow_fields(*acorn, "acorn", {"enable", "max_selectivity"});
+  bool_field(*acorn, "enable");
+  if (const auto share = number_field(*acorn, "max_selectivity"); share && !(*share >= 0 && *share <= 1))
+    validation_error("params.acorn.max_selectivity", "must be from 0.0 to 1.0");
+}
+
 }  // namespace
 
 void read_search_params(const JsonValue& request, index::SearchOptions& search) {
   const auto params = field(request, "params");
   if (!params) return;
-  expect_object(*params, "params");
+  allow_fields(*params, "params", {"hnsw_ef", "exact", "quantization", "indexed_only", "acorn", "matryoshka"});
   if (const auto ef = field(*params, "hnsw_ef"))
     search.candidates_to_explore = static_cast<std::uint32_t>(integer_value(*ef, "params.hnsw_ef", {1, kMaxUint32}));
   search.exact = bool_field(*params, "exact").value_or(false);
+  read_quantization(*params, search);
+  check_hints(*params);
   if (const auto ladder = field(*params, "matryoshka")) read_ladder(*ladder, search);
 }
 

@@ -261,6 +261,7 @@ void Session::work(WorkerPool& pool) {
       return;
     }
     Response response = self->loop_.workshop().api.run(self->match_, self->request_);
+    if (self->upload_) self->upload_->remove();
     asio::post(loop, [self = std::move(self), response = std::move(response)]() mutable {
       if (self->state_ == State::working) self->send(std::move(response));
     });

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "index/error.h"
 #include "server/protocol.h"
@@ -30,8 +31,11 @@ UploadedPart::UploadedPart(const std::filesystem::path& directory, std::string_v
   path_ = pattern;
 }
 
-UploadedPart::~UploadedPart() {
-  ::close(fd_);
+UploadedPart::~UploadedPart() { remove(); }
+
+void UploadedPart::remove() {
+  if (fd_ < 0) return;
+  ::close(std::exchange(fd_, -1));
   ::unlink(path_.c_str());
 }
 

@@ -30,6 +30,8 @@ class UploadedPart {
   std::uint64_t received() const { return received_; }  // bytes of the body
   // The whole file, when the body is over. Throws HttpError 400: the form lacks the part, or its end.
   const std::filesystem::path& finish();
+  // The file goes now, before the answer does: who has the answer finds no trace of the upload.
+  void remove();
 
  private:
   static constexpr std::size_t kBlockBytes = std::size_t{1} << 20;

@@ -119,6 +119,16 @@ TEST_CASE("search parameters reach the search") {
   Line line;
   CHECK(line.ids(R"({"query":[5,0,0,0],"limit":1,"params":{"hnsw_ef":64,"exact":false,
     "quantization":{"ignore":true},"indexed_only":false,"matryoshka":null}})") == Ids{5});
+  CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"quantisation":{}}})").find("unknown field `quantisation`") !=
+        std::string::npos);
+  CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"quantization":{"rescore":1}}})").find("`rescore`") !=
+        std::string::npos);
+  CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"quantization":{"oversampling":0.5}}})", 422)
+            .find("oversampling: ") != std::string::npos);
+  CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"acorn":{"max_selectivity":2}}})", 422)
+            .find("acorn.max_selectivity: ") != std::string::npos);
+  CHECK(line.ids(R"({"query":[5,0,0,0],"limit":1,"params":{"hnsw_ef":64,"indexed_only":true,"acorn":{"enable":true},
+    "quantization":{"rescore":false,"oversampling":3}}})") == Ids{5});
   CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"hnsw_ef":0}})", 422).find("[params.hnsw_ef: ") !=
         std::string::npos);
   CHECK(line.refusal(R"({"query":[5,0,0,0],"params":{"exact":1}})").find("expected true or false for `exact`") !=

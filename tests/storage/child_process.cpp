@@ -82,6 +82,11 @@ std::optional<std::uint64_t> ChildProcess::receive() {
   return number;
 }
 
+bool ChildProcess::is_running() const {
+  siginfo_t ended{};
+  return ::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0;
+}
+
 void ChildProcess::kill_now() {
   ::kill(pid_, SIGKILL);
   wait();

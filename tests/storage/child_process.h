@@ -35,6 +35,7 @@ class ChildProcess {
 
   // The next number, waiting for it; nullopt: the child is gone.
   std::optional<std::uint64_t> receive();
+  bool is_running() const;
   void kill_now();
   // Exit code, or minus the signal that ended it.
   int wait();

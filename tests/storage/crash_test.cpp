@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <random>
 #include <set>
 #include <thread>
@@ -121,6 +122,16 @@ const std::vector<KillPoint>& kill_points() {
   return points;
 }
 
+// What nothing here may throw ends the child, and says so.
+void or_die(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "the child failed: %s\n", error.what());
+    std::_Exit(98);
+  }
+}
+
 const ChildProgram kStress("stress until killed", [](const ChildContext& context) -> int {
   // number: seed * 100 + which kill point (0: none).
   const std::uint64_t seed = context.number / 100, point = context.number % 100;
@@ -132,8 +143,8 @@ const ChildProgram kStress("stress until killed", [](const ChildContext& context
   context.send(1);
   std::vector<std::thread> threads;
   for (std::uint64_t writer = 0; writer < kWriters; ++writer)
-    threads.emplace_back([&, writer] { write_forever(*collection, state, writer, seed); });
-  maintain_forever(*database, seed);
+    threads.emplace_back([&, writer] { or_die([&] { write_forever(*collection, state, writer, seed); }); });
+  or_die([&] { maintain_forever(*database, seed); });
   return 0;
 });
 
@@ -200,7 +211,8 @@ TEST_CASE("killed again and again inside writes, publishing, compaction and snap
         CHECK(child.wait() == -SIGKILL);
         ++at_points;
       } else {
-        while (state.acknowledgements < enough) std::this_thread::yield();
+        while (state.acknowledgements < enough && child.is_running()) std::this_thread::yield();
+        REQUIRE(state.acknowledgements >= enough);  // otherwise it ended by itself
         child.kill_now();
       }
     }
