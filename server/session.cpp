@@ -135,13 +135,12 @@ void Session::on_read(Code error, std::size_t bytes) {
 }
 
 void Session::advance() {
-  switch (reader_.advance()) {
-    case RequestReader::Progress::head: return take_head();
-    case RequestReader::Progress::complete: return dispatch();
-    case RequestReader::Progress::refused: return refuse(reader_.fault().status, reader_.fault().message);
-    case RequestReader::Progress::more: break;
-  }
+  const RequestReader::Progress progress = reader_.advance();
+  if (progress == RequestReader::Progress::head) return take_head();
+  if (progress == RequestReader::Progress::refused) return refuse(reader_.fault().status, reader_.fault().message);
+  // Even where the body is there already: some clients wait for this line in any case.
   if (!continue_sent_ && reader_.expects_continue()) return send_continue();
+  if (progress == RequestReader::Progress::complete) return dispatch();
   if (upload_ && upload_->is_full()) return store_upload();
   read();
 }
@@ -216,7 +215,7 @@ void Session::send_continue() {
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   connection_.write(asio::buffer(kContinue), [self = shared_from_this()](Code error, std::size_t) {
     if (error || self->timed_out_) return self->on_read(error, 0);
-    if (self->state_ != State::closed) self->read();
+    if (self->state_ != State::closed) self->advance();
   });
 }
 

@@ -245,6 +245,11 @@ TEST_CASE("a client that waits for permission to send its body gets it, or the r
   RawClient refused(port);
   ask(refused, 101);
   CHECK(refused.reply()->status == 413);
+  RawClient hasty(port);  // the body in the same packet: the line comes all the same
+  hasty.send("PUT /collections/d HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: " +
+             std::to_string(kCreate.size()) + "\r\n\r\n" + std::string(kCreate));
+  CHECK(hasty.reply()->status == 100);
+  CHECK(hasty.reply()->status == 200);
 }
 
 }  // namespace nestor::server::testing
