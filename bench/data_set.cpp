@@ -1,6 +1,7 @@
 #include "bench/data_set.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "index/error.h"
 #include "storage/import/row_layout.h"
@@ -160,6 +161,21 @@ Matrix load_evenly(const std::filesystem::path& file, std::size_t wanted) {
   all.rows = wanted;
   all.values.resize(all.rows * all.dim);
   return all;
+}
+
+void drop_zero_rows(const std::string& name, Matrix& matrix) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < matrix.rows; ++i) {
+    const auto row = matrix.row(i);
+    if (std::all_of(row.begin(), row.end(), [](float v) { return v == 0; })) continue;
+    if (kept != i)
+      std::copy(row.begin(), row.end(), matrix.values.begin() + static_cast<std::ptrdiff_t>(kept * matrix.dim));
+    ++kept;
+  }
+  if (kept == matrix.rows) return;
+  std::fprintf(stderr, "%s: %zu rows of zeros left out\n", name.c_str(), matrix.rows - kept);
+  matrix.rows = kept;
+  matrix.values.resize(kept * matrix.dim);
 }
 
 std::vector<float> load_floats(const std::filesystem::path& file) {

@@ -47,6 +47,9 @@ struct Matrix {
 Matrix load_matrix(const std::filesystem::path& file, std::size_t step = 1, std::size_t limit = 0);
 // At most `wanted` rows, taken evenly over the file.
 Matrix load_evenly(const std::filesystem::path& file, std::size_t wanted);
+// Leaves out rows of zeros, which cosine cannot compare (cranfield has an empty text). Says so on stderr where there
+// are any.
+void drop_zero_rows(const std::string& name, Matrix& matrix);
 // A plain list of floats [rows].
 std::vector<float> load_floats(const std::filesystem::path& file);
 // [rows] or [rows x columns], row-major.

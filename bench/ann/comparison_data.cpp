@@ -13,6 +13,7 @@
 #include "bench/data_set.h"
 #include "index/parallel.h"
 #include "storage/import/row_layout.h"
+#include "tests/support/data_kinds.h"
 
 namespace nestor::bench::ann {
 namespace {
@@ -79,13 +80,15 @@ void cut_rows(std::size_t max_rows, ComparisonData& data) {
   data.name += "-first" + std::to_string(max_rows);
 }
 
+// Rows that are unit vectors already keep their bits.
 void normalise(std::vector<float>& values, std::size_t dim, unsigned threads) {
   index::parallel_blocks(values.size() / dim, 1024, threads, [&](std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
       float* row = values.data() + i * dim;
       double norm = 0;
       for (std::size_t j = 0; j < dim; ++j) norm += static_cast<double>(row[j]) * row[j];
-      const double inverse = norm > 0 ? 1 / std::sqrt(norm) : 1;
+      if (norm == 0 || std::abs(norm - 1) < 1e-6) continue;
+      const double inverse = 1 / std::sqrt(norm);
       for (std::size_t j = 0; j < dim; ++j) row[j] = static_cast<float>(row[j] * inverse);
     }
   });
@@ -111,25 +114,67 @@ ComparisonData load_synthetic(const DataRequest& request) {
   return data;
 }
 
-// One of the sets that bench/data_set.h knows, by the name of its folder.
-ComparisonData load_shared(const DataRequest& request) {
-  Arguments arguments;
-  arguments.shared = request.shared;
-  arguments.only = request.set == "mnist-784" ? "mnist" : "dickens";
-  const DataSetFiles files = find_data_sets(arguments).at(0);
-  Matrix keys = load_matrix(files.keys);
-  const Matrix queries = load_matrix(files.queries);
+Distance distance_of(index::Metric metric) {
+  if (metric == index::Metric::dot) return Distance::dot;
+  return metric == index::Metric::cosine ? Distance::angular : Distance::euclidean;
+}
+
+// One of the sets that bench/data_set.h knows, by the name of its folder; nullopt: not one of them, or it is not there.
+std::optional<ComparisonData> load_shared(const DataRequest& request) {
+  const auto files = find_data_set(request.shared, {}, request.set);
+  if (!files) return std::nullopt;
+  Matrix keys = load_matrix(files->keys);
+  const Matrix queries = load_matrix(files->queries);
+  if (files->metric == index::Metric::cosine) drop_zero_rows(files->name, keys);
   ComparisonData data;
   data.name = request.set;
+  data.distance = distance_of(files->metric);
   data.nested = request.set != "mnist-784";
+  data.close_together = files->neighbours.empty();
   data.exact_in_float16 = keys.exact_in_float16;
   data.rows = keys.rows;
   data.dim = keys.dim;
   data.base = std::move(keys.values);
   const std::vector<std::size_t> numbers = pick_queries(queries.rows, request, data);
   take_queries(queries.values, numbers, data);
-  storage::InputFile neighbours(files.neighbours.string());
-  take_shipped(load_integers(files.neighbours), storage::read_layout(neighbours).columns, numbers, data);
+  if (files->neighbours.empty()) return data;
+  storage::InputFile neighbours(files->neighbours.string());
+  take_shipped(load_integers(files->neighbours), storage::read_layout(neighbours).columns, numbers, data);
+  return data;
+}
+
+// What noisy_keys copies, as nestor_bench_kinds does.
+Matrix keys_to_copy(const DataRequest& request) {
+  const auto files = find_data_set(request.shared, {}, "knnlm-dickens");
+  if (!files) throw std::runtime_error("kind:noisy_keys needs knnlm-dickens in " + (request.shared / "data").string());
+  return load_evenly(files->keys, 400);
+}
+
+// kind:NAME or kind:NAME:ROWS, of tests/support/data_kinds.h, or noisy_keys.
+ComparisonData load_kind(const DataRequest& request) {
+  const std::vector<std::string> parts = split(request.set, ':');
+  if (parts.size() < 2 || parts.size() > 3)
+    throw std::runtime_error("'" + request.set + "' is not kind:NAME or kind:NAME:ROWS");
+  const bool of_keys = parts[1] == "noisy_keys";
+  const tests::DataKind& kind = tests::data_kind(of_keys ? "noisy_copies" : parts[1]);
+  const Matrix keys = of_keys ? keys_to_copy(request) : Matrix{};
+  tests::KindRequest wanted{.dim = keys.dim,
+                            .queries = request.tune_queries + request.test_queries,
+                            .seed = request.seed,
+                            .bases = keys.values};
+  if (parts.size() == 3) wanted.rows = parse_count(parts[2], "number of rows");
+  tests::KindData made = tests::make_data(kind, wanted);
+  ComparisonData data;
+  data.name =
+      parts[1] + "-" + std::to_string(made.rows) + "x" + std::to_string(made.dim) + "-s" + std::to_string(request.seed);
+  data.distance = distance_of(kind.metrics.front());
+  data.close_together = true;
+  data.rows = made.rows;
+  data.dim = made.dim;
+  data.tune = request.tune_queries;
+  data.test = request.test_queries;
+  data.base = std::move(made.base);
+  data.queries = std::move(made.asked);
   return data;
 }
 
@@ -160,27 +205,54 @@ ComparisonData load_hdf5(const DataRequest& request) {
     const IntegerTable neighbours = file.read_integers("neighbors");
     take_shipped(neighbours.values, neighbours.columns, numbers, data);
   }
-  if (data.distance == Distance::angular) {
-    normalise(data.base, data.dim, request.threads);
-    normalise(data.queries, data.dim, request.threads);
-  }
   return data;
 }
 
+// By another distance than the set came with, its neighbours are others.
+void compare_by(std::optional<Distance> distance, ComparisonData& data) {
+  if (!distance || *distance == data.distance) return;
+  data.distance = *distance;
+  data.name += std::string("-") + name_of(*distance);
+  data.shipped_depth = 0;
+  data.shipped.clear();
+}
+
+// So that every engine sees the same unit vectors.
+void make_unit_vectors(unsigned threads, ComparisonData& data) {
+  if (data.distance != Distance::angular) return;
+  normalise(data.base, data.dim, threads);
+  normalise(data.queries, data.dim, threads);
+  data.exact_in_float16 = false;
+}
+
 }  // namespace
+
+index::Metric metric_of(Distance distance) {
+  if (distance == Distance::dot) return index::Metric::dot;
+  return distance == Distance::angular ? index::Metric::cosine : index::Metric::l2;
+}
+
+const char* data_set_forms() {
+  return "synthetic:ROWS:DIM[:CENTRES] (nested, unit length, cosine), knnlm-dickens (L2), mnist-784 (L2), debian-lsa "
+         "(cosine), cranfield (cosine), kind:NAME[:ROWS] (generated, nestor_bench_kinds --list names them), or an HDF5 "
+         "file of ann-benchmarks' layout";
+}
 
 ComparisonData load_data(const DataRequest& request) {
   ComparisonData data;
   if (request.set.starts_with("synthetic:"))
     data = load_synthetic(request);
-  else if (request.set == "knnlm-dickens" || request.set == "mnist-784")
-    data = load_shared(request);
+  else if (request.set.starts_with("kind:"))
+    data = load_kind(request);
+  else if (auto shared = load_shared(request))
+    data = *std::move(shared);
   else if (std::filesystem::exists(request.set))
     data = load_hdf5(request);
   else
-    throw std::runtime_error(
-        "no data set '" + request.set +
-        "': synthetic:ROWS:DIM, knnlm-dickens, mnist-784 or an HDF5 file of ann-benchmarks' layout");
+    throw std::runtime_error("no data set '" + request.set + "' in " + (request.shared / "data").string() + ": " +
+                             data_set_forms());
+  compare_by(request.distance, data);
+  make_unit_vectors(request.threads, data);
   cut_rows(request.max_rows, data);
   return data;
 }

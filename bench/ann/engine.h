@@ -10,8 +10,12 @@
 
 namespace nestor::bench::ann {
 
-// euclidean: squared L2. angular: the rows and queries handed out are unit vectors, 1 - dot ranks them.
-enum class Distance { euclidean, angular };
+// euclidean: squared L2. angular: the rows and queries handed out are unit vectors, 1 - dot ranks them. dot: minus the
+// dot product of rows of any length.
+enum class Distance { euclidean, angular, dot };
+inline const char* name_of(Distance distance) {
+  return distance == Distance::euclidean ? "euclidean" : distance == Distance::angular ? "angular" : "dot";
+}
 
 struct Rows {
   const float* values = nullptr;  // [count x dim], row-major

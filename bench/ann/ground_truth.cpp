@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "bench/ann/hdf5_file.h"
 #include "index/parallel.h"
+#include "tests/support/exact_answers.h"
 
 namespace nestor::bench::ann {
 namespace {
@@ -69,13 +71,23 @@ void find_block(const ComparisonData& data, const std::vector<float>& norms, std
   for (std::size_t q = first; q < last; ++q) {
     std::vector<std::pair<double, std::int32_t>> exact;
     for (const auto& [score, row] : nearest[q - first].entries())
-      exact.emplace_back(exact_distance(queries.row(q), base.row(static_cast<std::size_t>(row)), data.dim), row);
+      exact.emplace_back(
+          exact_distance(data.distance, queries.row(q), base.row(static_cast<std::size_t>(row)), data.dim), row);
     std::sort(exact.begin(), exact.end());
     for (std::size_t i = 0; i < depth; ++i) out[q * depth + i] = i < exact.size() ? exact[i].second : -1;
   }
 }
 
+std::vector<std::int32_t> compute_by_differences(const ComparisonData& data, std::size_t depth, unsigned threads) {
+  const tests::ExactAnswers answers({metric_of(data.distance), data.dim, data.base, data.queries}, depth, threads);
+  std::vector<std::int32_t> ids;
+  for (std::size_t q = 0; q < answers.queries(); ++q)
+    ids.insert(ids.end(), answers.rows_of(q).begin(), answers.rows_of(q).end());
+  return ids;
+}
+
 std::vector<std::int32_t> compute(const ComparisonData& data, std::size_t depth, unsigned threads) {
+  if (data.close_together || data.distance == Distance::dot) return compute_by_differences(data, depth, threads);
   const std::vector<float> norms = squared_norms(data.base_rows(), threads);
   std::vector<std::int32_t> ids(data.all_queries().count * depth);
   index::parallel_blocks(data.all_queries().count, kQueriesAtOnce, threads, [&](std::size_t first, std::size_t last) {
@@ -126,7 +138,7 @@ double GroundTruth::recall(const ComparisonData& data, std::size_t query, std::s
   std::sort(got.begin(), got.end());
   got.erase(std::unique(got.begin(), got.end()), got.end());  // a row told twice is found once
   const float* q = data.all_queries().row(query);
-  double limit = -1;  // computed when it is needed, which is for the missed ones only
+  std::optional<double> limit;  // computed when it is needed, which is for the missed ones only
   std::size_t hits = 0;
   for (const std::int32_t row : got) {
     if (row < 0) continue;
@@ -135,8 +147,14 @@ double GroundTruth::recall(const ComparisonData& data, std::size_t query, std::s
       continue;
     }
     const Rows base = data.base_rows();
-    if (limit < 0) limit = exact_distance(q, base.row(static_cast<std::size_t>(nearest.back())), data.dim) * (1 + 1e-6);
-    if (exact_distance(q, base.row(static_cast<std::size_t>(row)), data.dim) <= limit) ++hits;
+    const auto distance_to = [&](std::int32_t number) {
+      return exact_distance(data.distance, q, base.row(static_cast<std::size_t>(number)), data.dim);
+    };
+    if (!limit) {
+      const double last = distance_to(nearest.back());
+      limit = last + std::abs(last) * (data.close_together ? 1e-5 : 1e-6);
+    }
+    if (distance_to(row) <= *limit) ++hits;
   }
   return static_cast<double>(std::min(hits, nearest.size())) / static_cast<double>(nearest.size());
 }
@@ -147,7 +165,7 @@ double GroundTruth::softmax_mass(const ComparisonData& data, std::size_t query, 
   const float* q = data.all_queries().row(query);
   const Rows base = data.base_rows();
   const auto distance = [&](std::int32_t row) {
-    return exact_distance(q, base.row(static_cast<std::size_t>(row)), data.dim);
+    return exact_distance(data.distance, q, base.row(static_cast<std::size_t>(row)), data.dim);
   };
   const double least = distance(nearest.front());
   const auto mass = [&](std::span<const std::int32_t> rows) {
@@ -161,8 +179,12 @@ double GroundTruth::softmax_mass(const ComparisonData& data, std::size_t query, 
   return std::min(1.0, mass(got) / mass(nearest));
 }
 
-double exact_distance(const float* a, const float* b, std::size_t dim) {
+double exact_distance(Distance distance, const float* a, const float* b, std::size_t dim) {
   double sum = 0;
+  if (distance == Distance::dot) {
+    for (std::size_t j = 0; j < dim; ++j) sum -= static_cast<double>(a[j]) * static_cast<double>(b[j]);
+    return sum;
+  }
   for (std::size_t j = 0; j < dim; ++j) {
     const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
     sum += difference * difference;

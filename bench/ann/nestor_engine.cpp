@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "bench/ann/comparison_data.h"
 #include "index/distance.h"
 
 namespace nestor::bench::ann {
@@ -37,7 +38,7 @@ bool reads_codes(const index::StageReport& stage) { return stage.name == "walk" 
 index::CollectionOptions NestorEngine::options_for(const EngineInput& input) const {
   index::CollectionOptions options;
   options.dim = static_cast<std::uint32_t>(input.rows.dim);
-  options.metric = input.distance == Distance::angular ? index::Metric::cosine : index::Metric::l2;
+  options.metric = metric_of(input.distance);
   options.scalar_type =
       setup_.scalar_type.value_or(input.exact_in_float16 ? index::ScalarType::float16 : index::ScalarType::float32);
   options.rotation = setup_.rotation.value_or(input.nested ? index::Rotation::none : index::Rotation::pca);

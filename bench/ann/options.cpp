@@ -18,6 +18,8 @@ constexpr const char* kPurpose =
     "  nestor_bench_ann --data knnlm-dickens\n"
     "  nestor_bench_ann --data synthetic:200000:768 --engines nestor,hnswlib --pin 1\n"
     "  nestor_bench_ann --data mnist-784 --k 100 --threads all\n"
+    "  nestor_bench_ann --data debian-lsa --rotation pca --engines nestor,hnswlib\n"
+    "  nestor_bench_ann --data kind:near_duplicates:50000 --metric cosine --engines nestor,hnswlib\n"
     "  nestor_bench_ann --data glove-100-angular.hdf5 --out glove\n"
     "  nestor_bench_ann --scaling 20000,60000,200000,1000000 --dim 128 --engines nestor,hnswlib\n";
 
@@ -52,22 +54,21 @@ Options parse_options(int argc, char** argv) {
   options.data.shared = std::filesystem::path(NESTOR_SOURCE_DIR) / ".." / "shared";
   options.engines = all_engines();
   options.work = "bench-work";
-  std::string threads = "1", build_threads = "all", scalar = "auto", rotation = "auto", resident = "codes", walk_codes = "auto";
+  std::string threads = "1", build_threads = "all", scalar = "auto", rotation = "auto", resident = "codes",
+              walk_codes = "auto", metric = "auto";
   std::vector<std::string> rebuild;
 
-  app.add_option(
-         "--data", options.data.set,
-         "synthetic:ROWS:DIM[:CENTRES] (nested, unit length, cosine), knnlm-dickens (L2), mnist-784 (L2), or an HDF5 "
-         "file of ann-benchmarks' layout")
+  app.add_option("--data", options.data.set, data_set_forms())->group("Data");
+  app.add_option("--metric", metric, "l2, cosine or dot instead of what the set is meant for, for all engines")
+      ->check(CLI::IsMember({"auto", "l2", "cosine", "dot"}))
       ->group("Data");
-  app.add_option("--shared", options.data.shared, "directory that holds data/knnlm-dickens and data/mnist-784")
-      ->group("Data");
+  app.add_option("--shared", options.data.shared, "directory that holds data/")->group("Data");
   app.add_option("--rows", options.data.max_rows, "use the first so many rows; 0: all")->group("Data");
   app.add_option("--tune-queries", options.data.tune_queries, "queries that choose the settings")->group("Data");
   app.add_option("--queries", options.data.test_queries, "queries that are measured, disjoint from those")
       ->group("Data");
   app.add_option("--seed", options.data.seed,
-                 "of the synthetic rows, of the choice of queries and of the order of a round")
+                 "of synthetic and generated rows, of the choice of queries and of the order of a round")
       ->group("Data");
 
   app.add_option("--engines", options.engines, "which ones, by commas: " + joined(all_engines()))
@@ -120,7 +121,8 @@ Options parse_options(int argc, char** argv) {
       ->check(CLI::IsMember({"auto", "whole", "leading"}))
       ->group("Nestor");
   app.add_option("--max-links", options.nestor.graph.max_links, "M of Nestor's graphs")->group("Nestor");
-  app.add_option("--ef-construction", options.nestor.graph.candidates_at_build, "candidates at build of Nestor's graphs")
+  app.add_option("--ef-construction", options.nestor.graph.candidates_at_build,
+                 "candidates at build of Nestor's graphs")
       ->group("Nestor");
   app.add_option("--scalar", scalar, "stored rows; auto: float16 where the data is exact in it")
       ->check(CLI::IsMember({"auto", "float32", "float16"}))
@@ -163,6 +165,9 @@ Options parse_options(int argc, char** argv) {
   if (walk_codes == "leading") options.nestor.walk_codes = index::WalkCodes::leading_bits;
   if (scalar != "auto") options.nestor.scalar_type = index::parse_scalar_type(scalar);
   if (rotation != "auto") options.nestor.rotation = index::parse_rotation(rotation);
+  if (metric == "l2") options.data.distance = Distance::euclidean;
+  if (metric == "cosine") options.data.distance = Distance::angular;
+  if (metric == "dot") options.data.distance = Distance::dot;
   options.rebuild.insert(rebuild.begin(), rebuild.end());
   options.plan.seed = options.data.seed;
   options.data.threads = options.build_threads;

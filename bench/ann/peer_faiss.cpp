@@ -89,7 +89,7 @@ class FaissEngine : public Engine {
   virtual bool keeps_file() const { return true; }  // false: building takes no longer than reading
 
   faiss::MetricType metric() const {
-    return distance_ == Distance::angular ? faiss::METRIC_INNER_PRODUCT : faiss::METRIC_L2;
+    return distance_ == Distance::euclidean ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT;
   }
   void remember(const EngineInput& input) {
     rows_ = input.rows.count;

@@ -144,10 +144,10 @@ class HnswlibEngine : public Engine {
 
   void make_space(const EngineInput& input) {
     dim_ = input.rows.dim;
-    if (input.distance == Distance::angular)
-      space_ = std::make_unique<hnswlib::InnerProductSpace>(dim_);
-    else
+    if (input.distance == Distance::euclidean)
       space_ = std::make_unique<hnswlib::L2Space>(dim_);
+    else
+      space_ = std::make_unique<hnswlib::InnerProductSpace>(dim_);
   }
 
   std::size_t dim_ = 0;

@@ -167,7 +167,7 @@ void write_json(const std::filesystem::path& file, const Report& report) {
   json["data"] = {{"name", report.data->name},
                   {"rows", report.data->rows},
                   {"dim", report.data->dim},
-                  {"distance", report.data->distance == Distance::angular ? "angular" : "euclidean"},
+                  {"distance", name_of(report.data->distance)},
                   {"tuning_queries", report.data->tune},
                   {"test_queries", report.data->test}};
   json["k"] = report.plan.k;
@@ -200,7 +200,7 @@ void write_json(const std::filesystem::path& file, const Report& report) {
 void write_ann_benchmarks(const std::filesystem::path& folder, const Report& report) {
   const ComparisonData& data = *report.data;
   const std::size_t k = report.plan.k;
-  const std::string distance = data.distance == Distance::angular ? "angular" : "euclidean";
+  const std::string distance = name_of(data.distance);
   for (const Series& s : report.series) {
     const std::string& algo = report.contestants[s.entry.contestant].name;
     const ReadyEngine& ready = (*report.engines)[s.entry.contestant];
@@ -215,10 +215,12 @@ void write_ann_benchmarks(const std::filesystem::path& folder, const Report& rep
         continue;
       }
       ++found;
-      const double squared = exact_distance(data.test_queries().row(i / k),
-                                            data.base_rows().row(static_cast<std::size_t>(s.ids[i])), data.dim);
+      const double ours = exact_distance(data.distance, data.test_queries().row(i / k),
+                                         data.base_rows().row(static_cast<std::size_t>(s.ids[i])), data.dim);
       // Theirs: the Euclidean distance, or 1 - cosine, which is half the squared distance of unit vectors.
-      distances[i] = static_cast<float>(data.distance == Distance::angular ? squared / 2 : std::sqrt(squared));
+      distances[i] = static_cast<float>(data.distance == Distance::euclidean ? std::sqrt(ours)
+                                        : data.distance == Distance::angular ? ours / 2
+                                                                             : ours);
     }
     Hdf5File file = Hdf5File::create(place / (file_name(s.setting.label) + ".hdf5"));
     file.write_text_attribute("algo", algo);

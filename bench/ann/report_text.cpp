@@ -180,7 +180,7 @@ void print_machine(std::ostream& out, const Report& report) {
   const ComparisonData& data = *report.data;
   out << "Machine: " << cpu_model() << ", " << cpu_count() << " cores, " << cpu_features() << '\n'
       << "Data: " << data.name << ", " << grouped(static_cast<double>(data.rows)) << " rows of " << data.dim << ", "
-      << (data.distance == Distance::angular ? "cosine" : "L2") << "; exact neighbours " << report.truth_source << '\n'
+      << name_of(data.distance) << "; exact neighbours " << report.truth_source << '\n'
       << "Queries: " << data.tune << " chose the settings (of " << report.settings_tried << " tried, "
       << report.tune_rounds << " rounds), the other " << data.test << " are reported; k = " << report.plan.k << ", "
       << report.plan.rounds << " interleaved rounds, one query at a time on one thread"

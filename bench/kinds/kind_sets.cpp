@@ -41,6 +41,7 @@ LoadedSet synthetic(const SetRequest& request) {
 LoadedSet from_files(const DataSetFiles& files, const SetRequest& request) {
   Matrix keys = load_matrix(files.keys, 1, request.rows);
   Matrix queries = load_evenly(files.queries, request.queries);
+  if (files.metric == cosine) drop_zero_rows(files.name, keys);
   return {keys.rows, queries.rows, keys.dim, std::move(keys.values), std::move(queries.values), keys.exact_in_float16};
 }
 

@@ -5,7 +5,7 @@ namespace nestor::bench::scan {
 index::CollectionOptions options_for(const ann::ComparisonData& data, bool graph) {
   index::CollectionOptions options;
   options.dim = static_cast<std::uint32_t>(data.dim);
-  options.metric = data.distance == ann::Distance::angular ? index::Metric::cosine : index::Metric::l2;
+  options.metric = ann::metric_of(data.distance);
   options.scalar_type = data.exact_in_float16 ? index::ScalarType::float16 : index::ScalarType::float32;
   options.rotation = data.nested ? index::Rotation::none : index::Rotation::pca;
   options.exact_below = 1;

@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   int pin = -1;
   bool planner = false;
   CLI::App app("Exact scans by codes, by rows and by BLAS: the same queries in interleaved rounds on one thread");
-  app.add_option("--data", request.set, "knnlm-dickens, mnist-784, synthetic:ROWS:DIM or an HDF5 file")
+  app.add_option("--data", request.set, ann::data_set_forms())
       ->capture_default_str();
   app.add_option("--shared", request.shared, "directory that holds data/")->capture_default_str();
   app.add_option("--rows", request.max_rows, "use the first so many rows");
